@@ -12,8 +12,8 @@ import (
 // WriteTo prints the timeline as an aligned text table: one row per span, seconds from the
 // first event, then for each replica its critical path and the unattributed time.
 func (t Timeline) WriteTo(w io.Writer) (int64, error) {
-	var b bytes.Buffer
-	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	var b, table bytes.Buffer
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "STAGE\tREPLICA\tSTART\tSECONDS\tWHAT")
 	for _, s := range t.spans {
 		fmt.Fprintf(tw, "%s%s\t%s\t%.3f\t%s\t%s\n", t.indent(s), s.Stage, s.Replica,
@@ -21,6 +21,9 @@ func (t Timeline) WriteTo(w io.Writer) (int64, error) {
 	}
 	if err := tw.Flush(); err != nil {
 		return 0, err
+	}
+	for line := range bytes.Lines(table.Bytes()) {
+		b.Write(append(bytes.TrimRight(line, " \n"), '\n'))
 	}
 	for replica := range t.Replicas() {
 		t.summary(&b, replica)
@@ -57,10 +60,10 @@ func (t Timeline) indent(s Span) string {
 
 func (s Span) seconds() string {
 	switch {
-	case s.Skipped:
-		return "skipped"
 	case isMarker(s.Stage):
 		return ""
+	case s.Skipped:
+		return "skipped"
 	case s.End.IsZero():
 		return "running"
 	default:

@@ -52,6 +52,11 @@ func (s Scope) Skip(stage Stage, why string) {
 	c.send(Event{Phase: Skip, Message: why})
 }
 
+// Mark reports a moment rather than a span: ready, stopped.
+func (s Scope) Mark(stage Stage, message string) {
+	s.Begin(stage, message).Close(nil)
+}
+
 // Run runs f as a span of stage. An error of f fails the span and gets the stage where it
 // is an [*Error] that names none.
 func (s Scope) Run(ctx context.Context, stage Stage, f func(context.Context, Scope) error) error {

@@ -94,7 +94,7 @@ func (t Timeline) ByStage() iter.Seq2[Stage, time.Duration] {
 
 // CriticalPath yields, in order of time, the chain of spans that decided when the replica
 // was ready: each begins when the one before it let it begin. Only leaves count: a span
-// with children is its children. The deployment's own spans (replica "") belong to all.
+// with children is its children.
 func (t Timeline) CriticalPath(replica string) iter.Seq[Span] {
 	return func(yield func(Span) bool) {
 		spans, _, end := t.startup(replica)
@@ -114,15 +114,15 @@ func (t Timeline) CriticalPath(replica string) iter.Seq[Span] {
 	}
 }
 
-// Unattributed is the wall time between start and ready that no span covers. Before the
-// replica is ready, it is measured up to the last end of a span.
+// Unattributed is the wall time between the replica's first event and ready that no span
+// covers. Before the replica is ready, it is measured up to the last end of a span.
 func (t Timeline) Unattributed(replica string) time.Duration {
 	spans, start, end := t.startup(replica)
 	return end.Sub(start) - covered(spans, start, end)
 }
 
-// Startup is the wall time from the first event to the ready marker of the replica, or to
-// the last end of a span where it is not ready yet.
+// Startup is the wall time from the replica's first event to its ready marker, or to the
+// last end of a span where it is not ready yet.
 func (t Timeline) Startup(replica string) time.Duration {
 	_, start, end := t.startup(replica)
 	return end.Sub(start)
@@ -150,27 +150,23 @@ func (t Timeline) startup(replica string) (leaves []Span, start, end time.Time) 
 	for _, s := range t.spans {
 		parents[s.Parent] = true
 	}
-	ready := false
 	for _, s := range t.spans {
-		if s.Replica != replica && s.Replica != "" {
+		if s.Replica != replica {
 			continue
 		}
-		if start.IsZero() || s.Start.Before(start) {
-			start = s.Start
+		if start.IsZero() {
+			start, end = s.Start, s.Start
 		}
 		if s.Stage == StageReady {
-			return slices.DeleteFunc(leaves, func(l Span) bool { return l.Start.After(s.Start) }), start, s.Start
+			return leaves, start, s.Start
 		}
 		if parents[s.ID] || s.Skipped || isMarker(s.Stage) || s.End.IsZero() {
 			continue
 		}
 		leaves = append(leaves, s)
-		if !ready && s.End.After(end) {
+		if s.End.After(end) {
 			end = s.End
 		}
-	}
-	if end.IsZero() {
-		end = start
 	}
 	return leaves, start, end
 }
