@@ -1,0 +1,42 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// schemeHints say what to do about a scheme that is known but not registered.
+var schemeHints = map[string]string{
+	"file":  `import "github.com/spinup-llm/spinup/source/local" and call mux.Handle("file", local.Opener())`,
+	"s3":    `import "github.com/spinup-llm/spinup/source/s3" and call mux.Handle("s3", s3.Opener(nil))`,
+	"hf":    "hub models are not supported yet: download the model and give its directory, or put it into a bucket and give s3://BUCKET/PREFIX",
+	"gs":    "Google Cloud Storage is not supported yet: copy the model to an S3 bucket or give a directory",
+	"abfss": azureHint,
+	"azure": azureHint,
+	"http":  httpHint,
+	"https": httpHint,
+}
+
+const (
+	azureHint = "Azure storage is not supported yet: copy the model to an S3 bucket or give a directory"
+	httpHint  = "plain HTTP sources are not supported yet: give s3://BUCKET/PREFIX, with AWS_ENDPOINT_URL for a server of your own, or a directory"
+)
+
+func (m *Mux) unknown(scheme, uri string) error {
+	e := &lifecycle.Error{
+		Op: "source.Open", Kind: lifecycle.Invalid, Target: Redact(uri),
+		Err: fmt.Errorf("no driver is registered for %q", scheme+"://"), Hint: schemeHints[scheme],
+	}
+	if !strings.Contains(uri, "://") && scheme == "hf" {
+		e.Err = fmt.Errorf("there is no directory %q here, and as a hub id it cannot be opened", uri)
+	}
+	if e.Hint == "" {
+		known := slices.Sorted(maps.Keys(m.openers))
+		e.Hint = fmt.Sprintf("known schemes are %s; register others with mux.Handle(%q, …)", strings.Join(known, ", "), scheme)
+	}
+	return e
+}
