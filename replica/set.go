@@ -61,6 +61,7 @@ type Set struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each change
 	want    int
+	ended   bool // Run has returned or is about to
 	slots   []*slot
 	members []*member
 	serial  int
@@ -106,7 +107,7 @@ func (s *Set) Want(n int) {
 func (s *Set) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	defer s.shrink(0)
+	defer s.end()
 	for {
 		changed := s.resize(ctx, &wg)
 		if err := s.Err(); err != nil {
@@ -129,18 +130,20 @@ func (s *Set) Kill() { s.killing.Do(func() { close(s.killed) }) }
 func (s *Set) Await(ctx context.Context, n int) error {
 	for {
 		s.mu.Lock()
-		ready, possible, changed := len(s.ready(nil)), len(s.slots) < s.want, s.changed
+		ready, possible, changed := len(s.ready(nil)), len(s.slots) < s.want && !s.ended, s.changed
 		var reasons []error
 		for _, sl := range s.slots {
-			possible = possible || sl.err == nil
+			possible = possible || (sl.err == nil && !s.ended)
 			reasons = append(reasons, sl.err)
 		}
 		s.mu.Unlock()
 		switch {
 		case ready >= n:
 			return nil
-		case !possible && len(reasons) > 0:
+		case !possible && errors.Join(reasons...) != nil:
 			return errors.Join(reasons...)
+		case !possible:
+			return &lifecycle.Error{Op: "replica.Await", Kind: lifecycle.Canceled, Target: s.opts.Scope.Model, Err: errEnded}
 		}
 		select {
 		case <-ctx.Done():
@@ -149,6 +152,8 @@ func (s *Set) Await(ctx context.Context, n int) error {
 		}
 	}
 }
+
+var errEnded = errors.New("the set has been stopped")
 
 // All yields a snapshot of the members.
 func (s *Set) All() iter.Seq[Replica] {
@@ -200,10 +205,14 @@ func (s *Set) resize(ctx context.Context, wg *sync.WaitGroup) <-chan struct{} {
 	return s.changed
 }
 
-func (s *Set) shrink(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.drop(n)
+// end stops every slot but keeps them: they know why they gave up.
+func (s *Set) end() {
+	s.update(func() {
+		s.ended = true
+		for _, sl := range s.slots {
+			sl.cancel()
+		}
+	})
 }
 
 func (s *Set) drop(n int) {

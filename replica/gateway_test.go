@@ -1,0 +1,208 @@
+package replica_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/replica"
+)
+
+type apiError struct {
+	Error struct{ Message, Type, Code string }
+}
+
+// post sends body through g and returns the status, the error if there is one, and the text.
+func post(t *testing.T, g http.Handler, path, body string) (*http.Response, apiError, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body)))
+	var e apiError
+	_ = json.Unmarshal(w.Body.Bytes(), &e)
+	return w.Result(), e, w.Body.String()
+}
+
+func TestGatewayRoutesByModel(t *testing.T) {
+	t.Parallel()
+	f := fleet{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	})}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	g := replica.NewGateway(replica.Model{ID: "org/m", Set: set})
+	const body = `{"model":"org/m","x":"` + "ü" + `"}`
+	resp, _, text := post(t, g, "/v1/chat/completions", body)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, body, text, "the request reaches the engine byte for byte")
+}
+
+func TestGatewayRefusesBadRequests(t *testing.T) {
+	t.Parallel()
+	set, _, _ := running(t, new(fleet), 1)
+	ready(t, set, 1)
+	g := replica.NewGateway(replica.Model{ID: "a", Set: set}, replica.Model{ID: "b", Set: set})
+	for _, c := range []struct {
+		path, body, code, says string
+		status                 int
+	}{
+		{"/v1/chat/completions", `{"model":"nope"}`, "model_not_found", "known models: a, b", 404},
+		{"/v1/chat/completions", `{"messages":[]}`, "missing_model", "known models: a, b", 400},
+		{"/v1/chat/completions", `{"model":`, "invalid_json", "not valid JSON", 400},
+		{"/v1/chat/completions", `[1]`, "invalid_json", "not valid JSON", 400},
+		{"/v1/completions", ``, "invalid_json", "not valid JSON", 400},
+		{"/v1/nothing", `{}`, "unknown_path", "/v1/models", 404},
+		{"/v1/completions", `{"model":"a","p":"` + strings.Repeat("x", 33<<20) + `"}`, "request_too_large", "larger than", 413},
+	} {
+		resp, e, text := post(t, g, c.path, c.body)
+		require.Equal(t, c.status, resp.StatusCode, text)
+		require.Equal(t, c.code, e.Error.Code)
+		require.Equal(t, "invalid_request_error", e.Error.Type)
+		require.Contains(t, e.Error.Message, c.says)
+		require.Equal(t, "application/json", resp.Header.Get("Content-Type"))
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/chat/completions", nil))
+	require.Equal(t, http.StatusMethodNotAllowed, w.Code)
+	require.Equal(t, http.MethodPost, w.Header().Get("Allow"))
+}
+
+func TestGatewayListsModels(t *testing.T) {
+	t.Parallel()
+	set, _, _ := running(t, new(fleet), 1)
+	g := replica.NewGateway(replica.Model{ID: "org/m", Created: time.Unix(7, 0), Set: set})
+	for path, want := range map[string]string{
+		"/v1/models":       `{"object":"list","data":[{"id":"org/m","object":"model","created":7,"owned_by":"spinup"}]}`,
+		"/v1/models/org/m": `{"id":"org/m","object":"model","created":7,"owned_by":"spinup"}`,
+	} {
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		require.JSONEq(t, want, w.Body.String())
+	}
+}
+
+func TestNothingReadyIsUnavailable(t *testing.T) {
+	t.Parallel()
+	hold := make(chan struct{})
+	f := fleet{fail: func(int) error { <-hold; return nil }}
+	set, _, _ := running(t, &f, 1)
+	t.Cleanup(func() { close(hold) })
+	resp, e, _ := post(t, replica.NewGateway(replica.Model{ID: "m", Set: set}), "/v1/completions", `{"model":"m"}`)
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.NotEmpty(t, resp.Header.Get("Retry-After"))
+	require.Equal(t, "not_ready", e.Error.Code)
+}
+
+func TestRefusedRequestGoesToAnotherReplica(t *testing.T) {
+	t.Parallel()
+	f := fleet{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })}
+	set, _, _ := running(t, &f, 2)
+	ready(t, set, 2)
+	f.at(0).server.Close() // dead, but nobody has noticed yet
+	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	for range 10 {
+		resp, _, text := post(t, g, "/v1/completions", `{"model":"m"}`)
+		require.Equal(t, http.StatusOK, resp.StatusCode, text)
+		require.Equal(t, `{"model":"m"}`, text, "the body is sent again whole")
+	}
+}
+
+func TestStreamsPassUnbuffered(t *testing.T) {
+	t.Parallel()
+	next := make(chan struct{})
+	f := fleet{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		for range 3 {
+			_, _ = w.Write([]byte("data: x\n\n"))
+			w.(http.Flusher).Flush()
+			<-next
+		}
+	})}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	server := httptest.NewServer(replica.NewGateway(replica.Model{ID: "m", Set: set}))
+	defer server.Close()
+	resp, err := server.Client().Post(server.URL+"/v1/completions", "application/json", strings.NewReader(`{"model":"m"}`))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for range 3 { // each chunk arrives before the next is written
+		require.True(t, lines.Scan())
+		require.Equal(t, "data: x", lines.Text())
+		require.True(t, lines.Scan())
+		next <- struct{}{}
+	}
+}
+
+func TestDrainWaitsForRequestsInFlight(t *testing.T) {
+	t.Parallel()
+	begun, finish := make(chan struct{}, 100), make(chan struct{})
+	f := fleet{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		begun <- struct{}{}
+		<-finish
+		_, _ = w.Write([]byte("whole answer"))
+	})}
+	set, _, stop := running(t, &f, 1)
+	ready(t, set, 1)
+	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	answer := make(chan string, 1)
+	go func() {
+		_, _, text := post(t, g, "/v1/completions", `{"model":"m"}`)
+		answer <- text
+	}()
+	<-begun
+	stopped := make(chan struct{})
+	go func() {
+		stop()
+		close(stopped)
+	}()
+	require.Eventually(t, func() bool {
+		for r := range set.All() {
+			return r.Stage == lifecycle.StageDrain
+		}
+		return false
+	}, 5*time.Second, time.Millisecond)
+	resp, _, _ := post(t, g, "/v1/completions", `{"model":"m"}`)
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "no new request is taken")
+	require.Empty(t, f.at(0).stops, "the engine is not told to stop yet")
+	close(finish)
+	require.Equal(t, "whole answer", <-answer)
+	<-stopped
+}
+
+func TestClientThatLeavesEndsTheRequest(t *testing.T) {
+	t.Parallel()
+	begun, left := make(chan struct{}), make(chan struct{})
+	f := fleet{handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		close(begun)
+		<-r.Context().Done()
+		close(left)
+	})}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	go func() {
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/completions", strings.NewReader(`{"model":"m"}`))
+		g.ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	<-begun
+	cancel()
+	<-left
+	require.Eventually(t, func() bool {
+		for r := range set.All() {
+			return r.Inflight == 0
+		}
+		return false
+	}, 5*time.Second, time.Millisecond)
+}

@@ -1,0 +1,99 @@
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSetBringsUpWhatIsWanted(t *testing.T) {
+	t.Parallel()
+	var f fleet
+	set, log, stop := running(t, &f, 2)
+	ready(t, set, 2)
+	all := slices.Collect(set.All())
+	require.Len(t, all, 2)
+	require.ElementsMatch(t, []string{"m#1", "m#2"}, []string{all[0].ID, all[1].ID})
+	stop()
+	require.Empty(t, slices.Collect(set.All()))
+	require.Len(t, f.at(0).stops, 1)
+	require.Len(t, f.at(1).stops, 1)
+	var stages []lifecycle.Stage
+	for _, e := range log.Snapshot() {
+		if e.Replica == "m#1" && (e.Phase == lifecycle.Begin || e.Phase == lifecycle.Skip) {
+			stages = append(stages, e.Stage)
+		}
+	}
+	require.Equal(t, []lifecycle.Stage{
+		lifecycle.StageProvision, lifecycle.StageImage, lifecycle.StageDrain, lifecycle.StageStopped,
+	}, stages)
+}
+
+func TestSetReplacesADeadEngine(t *testing.T) {
+	t.Parallel()
+	var f fleet
+	set, log, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	f.at(0).end(errKilled)
+	require.Eventually(t, func() bool { return set.LastErr() != nil }, 5*time.Second, time.Millisecond)
+	require.ErrorIs(t, set.LastErr(), lifecycle.EngineFailed)
+	require.NoError(t, set.Err(), "a replica that served is worth another start")
+	require.Eventually(t, func() bool { return f.attempts() == 2 }, 5*time.Second, time.Millisecond)
+	ready(t, set, 1)
+	failed := slices.ContainsFunc(log.Snapshot(), func(e lifecycle.Event) bool {
+		return e.Phase == lifecycle.Fail && e.Replica == "m#1" && errors.Is(e.Err, lifecycle.EngineFailed)
+	})
+	require.True(t, failed, "the death is an event with its cause")
+}
+
+func TestSetGivesUpAtOnceOnPermanentErrors(t *testing.T) {
+	t.Parallel()
+	f := fleet{fail: func(int) error {
+		return &lifecycle.Error{Op: "source", Kind: lifecycle.NotFound, Hint: "look again"}
+	}}
+	set, _, _ := running(t, &f, 1)
+	err := set.Await(t.Context(), 1)
+	require.ErrorIs(t, err, lifecycle.NotFound)
+	require.ErrorIs(t, set.Err(), lifecycle.NotFound)
+	require.Equal(t, 1, f.attempts())
+}
+
+func TestSetTriesAgainOnTemporaryErrors(t *testing.T) {
+	t.Parallel()
+	f := fleet{fail: func(attempt int) error {
+		if attempt < 3 {
+			return &lifecycle.Error{Op: "source", Kind: lifecycle.Unavailable}
+		}
+		return nil
+	}}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	require.Equal(t, 3, f.attempts())
+}
+
+func TestSetShrinks(t *testing.T) {
+	t.Parallel()
+	var f fleet
+	set, _, _ := running(t, &f, 3)
+	ready(t, set, 3)
+	set.Want(1)
+	require.Eventually(t, func() bool { return len(slices.Collect(set.All())) == 1 }, 5*time.Second, time.Millisecond)
+}
+
+func TestAwaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	f := fleet{fail: func(int) error { return &lifecycle.Error{Op: "x", Kind: lifecycle.Unavailable} }}
+	set, _, _ := running(t, &f, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, set.Await(ctx, 1), lifecycle.Canceled)
+}
