@@ -1,0 +1,84 @@
+// Serve deploys a Ray Serve LLM configuration file on this machine, behind the OpenAI API:
+// what "serve deploy config.yaml" does on a Ray cluster.
+//
+//	serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none]
+//
+// It tells its address on stderr, serves /debug/startup beside the API, and ends with 0 on
+// SIGTERM or SIGINT, when the requests in flight have ended.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"github.com/spinup-llm/spinup"
+	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/internal/cli"
+	"github.com/spinup-llm/spinup/replica/local"
+	"github.com/spinup-llm/spinup/source/s3"
+)
+
+func main() {
+	reference.Main() // becomes the engine when the program is started as one
+	os.Exit(cli.Main(true, run))
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-verbose]")
+		flags.PrintDefaults()
+	}
+	addr := flags.String("addr", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
+	accelerator := flags.String("accelerator", "", `"none" runs on the CPU, whatever the configuration asks for`)
+	verbose := flags.Bool("verbose", false, "log progress and the engine's output")
+	files, err := cli.Parse(flags, args, 1)
+	if err != nil {
+		return err
+	}
+	dep, err := deployment(files[0], *accelerator, *verbose)
+	if err != nil {
+		return err
+	}
+	l, err := spinup.Listen(ctx, *addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "listening on http://%s\n", l.Addr())
+	mux := http.NewServeMux()
+	mux.Handle("/", dep.Handler())
+	mux.Handle("GET /debug/startup", dep.StartupPage())
+	return dep.ServeHandler(ctx, l, mux)
+}
+
+func deployment(file, accelerator string, verbose bool) (*spinup.Deployment, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	apps, err := spinup.Load(file, f)
+	if err != nil {
+		return nil, err // every problem, each with line and column
+	}
+	for _, app := range apps {
+		for _, w := range app.Warnings {
+			fmt.Fprintln(os.Stderr, "warning:", w)
+		}
+	}
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	sources := spinup.Sources()
+	sources.Handle("s3", s3.Opener(nil))
+	return spinup.FromApplications(&spinup.Options{
+		Sources:     sources,
+		Provisioner: &local.Provisioner{Accelerator: accelerator},
+		Logger:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	}, apps)
+}

@@ -1,0 +1,218 @@
+package spinup
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/spinup-llm/spinup/download"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
+
+// nodeFiles remembers, per node, the files of one model: all replicas of a node share one
+// download and one run of the …Distributed hooks. The zero value is ready to use.
+type nodeFiles struct {
+	mu    sync.Mutex
+	nodes map[string]*shared
+}
+
+// shared is the work of the first replica of a node, and its result for the others.
+type shared struct {
+	done   chan struct{}
+	owner  string // the replica that does it
+	err    error
+	result located
+	lease  *download.Lease
+}
+
+// located is where a model's files are.
+type located struct {
+	Source   source.Source
+	Manifest *source.Manifest
+	Dir      string
+}
+
+// claim returns the node's entry and whether the caller has to do the work. A failed
+// entry, or one whose files are no longer there, is done again.
+func (n *nodeFiles) claim(node, owner string) (entry *shared, mine bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if entry, ok := n.nodes[node]; ok {
+		return entry, false
+	}
+	if n.nodes == nil {
+		n.nodes = map[string]*shared{}
+	}
+	entry = &shared{done: make(chan struct{}), owner: owner}
+	n.nodes[node] = entry
+	return entry, true
+}
+
+// forget lets the next replica of the node do the work again.
+func (n *nodeFiles) forget(node string, entry *shared) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.nodes[node] == entry {
+		delete(n.nodes, node)
+	}
+}
+
+// close gives the leases back.
+func (n *nodeFiles) close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, entry := range n.nodes {
+		entry.close()
+	}
+	n.nodes = nil
+}
+
+func (e *shared) close() {
+	if e.lease != nil {
+		_ = e.lease.Close() // nothing is left to do about a lock that cannot be released
+	}
+}
+
+// files makes the model's files present on the node and sets Source, Manifest and Dir.
+func (s *startup) files(ctx context.Context) error {
+	for {
+		entry, mine := s.nodes.claim(s.state.Node.ID(), s.scope.Replica)
+		if mine {
+			entry.err = s.bring(ctx, entry)
+			if entry.err != nil {
+				s.nodes.forget(s.state.Node.ID(), entry)
+				entry.close()
+			}
+			close(entry.done)
+			return entry.err
+		}
+		err := s.wait(ctx, entry)
+		if err == nil || !errors.Is(err, lifecycle.Canceled) || ctx.Err() != nil {
+			return err
+		}
+		// The replica that did the work was stopped: do it here.
+	}
+}
+
+// wait shares the work of another replica of the node.
+func (s *startup) wait(ctx context.Context, entry *shared) error {
+	return s.scope.Run(ctx, lifecycle.StageDownload, func(ctx context.Context, span lifecycle.Scope) error {
+		span.Progress(0, 0, "shared with "+entry.owner)
+		select {
+		case <-entry.done:
+		case <-ctx.Done():
+			return lifecycle.FromContext(ctx, "spinup.download", s.id())
+		}
+		s.state.Source, s.state.Manifest, s.state.Dir = entry.result.Source, entry.result.Manifest, entry.result.Dir
+		return entry.err
+	})
+}
+
+// bring runs the hooks, resolve, download and check. What does not depend on another runs
+// beside it: independent callbacks beside everything, the check beside the download.
+func (s *startup) bring(ctx context.Context, entry *shared) error {
+	src, err := s.state.Sources.Open(ctx, s.cfg.ModelLoadingConfig.uri())
+	if err != nil {
+		return lifecycle.InStage(err, lifecycle.StageResolve)
+	}
+	s.state.Source = src
+	g, ctx := errgroup.WithContext(ctx)
+	before := func() error {
+		const name = "OnBeforeDownloadModelFilesDistributed"
+		return s.hook(ctx, lifecycle.StageCallback, name, Callback.OnBeforeDownloadModelFilesDistributed)
+	}
+	if s.hooks.independent() {
+		g.Go(before)
+	} else if err := before(); err != nil {
+		return errors.Join(err, g.Wait())
+	}
+	g.Go(func() error { return s.fetch(ctx, entry) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	entry.result = located{Source: s.state.Source, Manifest: s.state.Manifest, Dir: s.state.Dir}
+	const name = "OnAfterDownloadModelFilesDistributed"
+	return s.hook(context.WithoutCancel(ctx), lifecycle.StageCallback, name, Callback.OnAfterDownloadModelFilesDistributed)
+}
+
+// fetch resolves the model, then downloads and checks it at the same time: a model that
+// cannot work ends its own download.
+func (s *startup) fetch(ctx context.Context, entry *shared) error {
+	src := s.state.Source
+	err := s.stage(ctx, lifecycle.StageResolve, "", func(ctx context.Context, span lifecycle.Scope) (err error) {
+		s.state.Manifest, err = src.Resolve(ctx)
+		if err == nil {
+			span.Progress(0, s.state.Manifest.Size(), s.state.Manifest.URI)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	man := s.state.Manifest
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return s.stage(ctx, lifecycle.StageCheck, "", func(ctx context.Context, _ lifecycle.Scope) error {
+			return source.CheckModel(ctx, src, man)
+		})
+	})
+	g.Go(func() error { return s.download(ctx, src, man, entry) })
+	g.Go(func() error { return s.extraFiles(ctx) })
+	return g.Wait()
+}
+
+// download brings the files to the directory that a hook chose, else to the cache. Files
+// that are on this machine already stay where they are.
+func (s *startup) download(ctx context.Context, src source.Source, man *source.Manifest, entry *shared) error {
+	if here, ok := src.(source.InPlace); ok && s.state.Dir == "" {
+		s.state.Dir = here.LocalDir()
+		s.scope.Skip(lifecycle.StageDownload, "the files are in "+s.state.Dir)
+		return nil
+	}
+	return s.stage(ctx, lifecycle.StageDownload, man.URI, func(ctx context.Context, span lifecycle.Scope) error {
+		report := func(p download.Progress) { span.Progress(p.BytesDone, p.Bytes, "") }
+		if s.state.Dir != "" {
+			return fetchTo(ctx, s.state.Downloads, src, man, s.state.Dir, report)
+		}
+		lease, err := s.opts.Cache.Acquire(ctx, s.state.Downloads, src, man, nil, report)
+		if err != nil {
+			return err
+		}
+		entry.lease, s.state.Dir = lease, lease.Dir
+		return nil
+	})
+}
+
+// extraFiles brings the files that the configuration wants beside the model.
+func (s *startup) extraFiles(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, f := range s.cfg.ModelLoadingConfig.ModelSource.ExtraFiles {
+		g.Go(func() error {
+			return s.stage(ctx, lifecycle.StageDownload, f.BucketURI, func(ctx context.Context, span lifecycle.Scope) error {
+				return copyTo(ctx, s.state, f.BucketURI, f.DestinationPath, func(p download.Progress) {
+					span.Progress(p.BytesDone, p.Bytes, "")
+				})
+			})
+		})
+	}
+	return g.Wait()
+}
+
+// fetchTo brings the files of man to dir, telling of its progress.
+func fetchTo(ctx context.Context, m *download.Manager, src source.Source, man *source.Manifest, dir string, report func(download.Progress)) error {
+	plan, err := m.Plan(ctx, man, filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	for p, err := range m.Run(ctx, src, plan) {
+		if err != nil {
+			return err
+		}
+		report(p)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+// Package cli holds what the example programs share: flags before or after the arguments,
+// and the exit codes 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// Exit codes of the example programs.
+const (
+	Done        = 0
+	Failed      = 1
+	WrongUsage  = 2
+	Interrupted = 130
+)
+
+// errUsage marks an error that is the user's way of calling.
+var errUsage = errors.New("wrong usage")
+
+// Parse parses args into flags, which may stand before or after the arguments, and returns
+// the arguments; "--" ends the flags. want is their number.
+func Parse(flags *flag.FlagSet, args []string, want int) ([]string, error) {
+	var literal []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, literal = args[:i], args[i+1:]
+	}
+	var rest []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, fmt.Errorf("%w: %w", errUsage, err)
+		}
+		if args = flags.Args(); len(args) == 0 {
+			break
+		}
+		rest, args = append(rest, args[0]), args[1:]
+	}
+	rest = append(rest, literal...)
+	if len(rest) != want {
+		flags.Usage()
+		return nil, fmt.Errorf("%w: %d arguments, want %d", errUsage, len(rest), want)
+	}
+	return rest, nil
+}
+
+// Main runs a program until it ends or a signal comes, and returns its exit code. Errors
+// go to stderr, each with its hint. With graceful, a signal is the normal end.
+func Main(graceful bool, run func(ctx context.Context, args []string) error) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return report(ctx, os.Stderr, graceful, run(ctx, os.Args[1:]))
+}
+
+func report(ctx context.Context, w io.Writer, graceful bool, err error) int {
+	switch {
+	case err == nil && (graceful || ctx.Err() == nil):
+		return Done
+	case errors.Is(err, flag.ErrHelp):
+		return WrongUsage
+	case ctx.Err() != nil && (err == nil || lifecycle.KindOf(err) == lifecycle.Canceled || errors.Is(err, context.Canceled)):
+		fmt.Fprintln(w, "interrupted")
+		return Interrupted
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(w, err)
+		return WrongUsage
+	default:
+		fmt.Fprintln(w, "error:", err)
+		return Failed
+	}
+}

@@ -1,0 +1,158 @@
+package spinup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/replica"
+)
+
+// application is one route prefix with its models.
+type application struct {
+	prefix string
+	models []*model
+}
+
+// model is one LLMConfig with its replicas.
+type model struct {
+	cfg    *LLMConfig
+	opts   *Options
+	engine engine.Engine
+	hooks  *hooks
+	env    lifecycle.EnvVars // of the application, then of the config
+	emit   func(lifecycle.Event)
+	set    *replica.Set
+	nodes  nodeFiles
+	made   time.Time
+}
+
+func newApplication(o *Options, app *Application, emit func(lifecycle.Event)) (*application, error) {
+	a := &application{prefix: strings.TrimSuffix(app.RoutePrefix, "/")}
+	var problems []error
+	for _, cfg := range app.Args.LLMConfigs {
+		m, err := newModel(o, app, cfg, emit)
+		problems = append(problems, err)
+		a.models = append(a.models, m)
+	}
+	for _, m := range a.models {
+		if m != nil {
+			m.set = m.newSet(a.replicas())
+		}
+	}
+	return a, errors.Join(problems...)
+}
+
+func newModel(o *Options, app *Application, cfg *LLMConfig, emit func(lifecycle.Event)) (*model, error) {
+	e, engineErr := chooseEngine(o.Engines, cfg.LLMEngine)
+	h, hooksErr := newHooks(cfg, o.Logger)
+	if err := errors.Join(engineErr, hooksErr); err != nil {
+		return nil, err
+	}
+	m := &model{cfg: cfg, opts: o, engine: e, hooks: h, env: lifecycle.EnvVars{}, emit: emit, made: time.Now()}
+	maps.Copy(m.env, app.RuntimeEnv.EnvVars)
+	maps.Copy(m.env, cfg.RuntimeEnv.EnvVars)
+	return m, nil
+}
+
+func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine, error) {
+	if name == "" {
+		name = "vLLM"
+	}
+	if e, ok := engines[name]; ok {
+		return e, nil
+	}
+	known := strings.Join(slices.Sorted(maps.Keys(engines)), ", ")
+	return nil, &lifecycle.Error{
+		Op: "spinup.New", Kind: lifecycle.Invalid, Target: "llm_engine",
+		Err:  fmt.Errorf("no engine is named %q", name),
+		Hint: "use one of: " + known,
+	}
+}
+
+// newSet makes the replicas of m; share is the number of replicas that run beside each other.
+func (m *model) newSet(share int) *replica.Set {
+	return replica.NewSet(m.opts.Provisioner, m.start, &replica.SetOptions{
+		Request: replica.Request{
+			Accelerator: m.cfg.AcceleratorType,
+			Devices:     m.devices(),
+			Share:       share,
+		},
+		Scope:  lifecycle.Scope{Emit: m.emit, Model: m.id()},
+		Drain:  m.opts.Drain,
+		Logger: m.opts.Logger,
+	})
+}
+
+// run keeps the wanted replicas until ctx ends, or returns why that is not possible.
+func (m *model) run(ctx context.Context) error {
+	defer m.nodes.close()
+	m.set.Want(m.wanted())
+	return m.set.Run(ctx)
+}
+
+// ready waits for the wanted replicas; stopped ends the wait.
+func (m *model) ready(ctx context.Context, stopped <-chan struct{}) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-stopped:
+			cancel(cmpErr(m.set.Err(), errStopped))
+		case <-ctx.Done():
+		}
+	}()
+	return m.set.Await(ctx, m.wanted())
+}
+
+func cmpErr(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+func (m *model) id() string { return m.cfg.ModelLoadingConfig.ModelID }
+
+// devices is how many accelerators a replica takes; the embedded engine takes none.
+func (m *model) devices() int {
+	if m.engine.Name() == "reference" {
+		return 0
+	}
+	k := m.cfg.EngineKwargs
+	return max(1, k.TensorParallelSize) * max(1, k.PipelineParallelSize)
+}
+
+// wanted is the number of replicas at the start. Scaling by load is not built yet: the
+// initial number stays, and it is at least one.
+func (m *model) wanted() int {
+	d := m.cfg.DeploymentConfig
+	switch {
+	case d.NumReplicas != nil && *d.NumReplicas != Auto:
+		return max(1, int(*d.NumReplicas))
+	case d.AutoscalingConfig == nil:
+		return 1
+	case d.AutoscalingConfig.InitialReplicas != nil:
+		return max(1, *d.AutoscalingConfig.InitialReplicas)
+	case d.AutoscalingConfig.MinReplicas != nil:
+		return max(1, *d.AutoscalingConfig.MinReplicas)
+	default:
+		return 1
+	}
+}
+
+func (a *application) replicas() int {
+	sum := 0
+	for _, m := range a.models {
+		if m != nil {
+			sum += m.wanted()
+		}
+	}
+	return sum
+}

@@ -1,0 +1,72 @@
+package spinup
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/spinup-llm/spinup/download"
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/replica/local"
+	sourcelocal "github.com/spinup-llm/spinup/source/local"
+
+	"github.com/spinup-llm/spinup/source"
+)
+
+// Sources returns a new Mux that knows local directories; add s3 and others by Handle:
+//
+//	mux := spinup.Sources()
+//	mux.Handle("s3", s3.Opener(nil))
+func Sources() *source.Mux {
+	mux := new(source.Mux)
+	mux.Handle("file", sourcelocal.Opener(nil))
+	return mux
+}
+
+// Engines returns the engines that the root knows, by llm_engine: "reference".
+func Engines() map[string]engine.Engine {
+	return map[string]engine.Engine{"reference": reference.Engine{}}
+}
+
+func (o *Options) withDefaults() *Options {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	if c.Sources == nil {
+		c.Sources = Sources()
+	}
+	if c.Downloads == nil {
+		c.Downloads = download.Default
+	}
+	if c.Cache == nil {
+		c.Cache = new(download.Cache)
+	}
+	if c.Engines == nil {
+		c.Engines = Engines()
+	}
+	if c.Provisioner == nil {
+		c.Provisioner = new(local.Provisioner)
+	}
+	if c.Drain == 0 {
+		c.Drain = 30 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default() //nolint:forbidigo // the default is resolved here
+	}
+	return &c
+}
+
+// limit is the time that stage may take without progress.
+func (o *Options) limit(stage lifecycle.Stage) time.Duration {
+	if d := o.StageLimits[stage]; d > 0 {
+		return d
+	}
+	switch stage {
+	case lifecycle.StageResolve, lifecycle.StageCheck:
+		return 2 * time.Minute
+	default:
+		return 10 * time.Minute
+	}
+}

@@ -1,0 +1,132 @@
+package spinup
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/url"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/replica"
+)
+
+// startup is the way of one replica from its node to ready.
+type startup struct {
+	*model
+	scope lifecycle.Scope
+	state *ReplicaState
+}
+
+// start implements replica.Start. On failure the OnFailure hook has run.
+func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node) (replica.Instance, error) {
+	s := &startup{model: m, scope: scope, state: &ReplicaState{
+		ReplicaID: scope.Replica, Config: m.cfg, Node: n, Downloads: m.opts.Downloads,
+		Log:     m.opts.Logger.With(slog.String("replica", scope.Replica)),
+		Sources: m.opts.Sources.WithEnv(m.env),
+		Values:  map[string]any{},
+	}}
+	process, err := s.run(ctx)
+	if err != nil {
+		s.failed(ctx, err)
+		return nil, err
+	}
+	scope.Mark(lifecycle.StageReady, s.state.Endpoint.String())
+	return newInstance(ctx, s, process), nil
+}
+
+func (s *startup) run(ctx context.Context) (*engine.Process, error) {
+	if err := s.hook(ctx, lifecycle.StageNodeInit, "OnBeforeNodeInit", Callback.OnBeforeNodeInit); err != nil {
+		return nil, err
+	}
+	if !s.state.SkipNodeInit {
+		if err := s.files(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.hook(ctx, lifecycle.StageNodeInit, "OnAfterNodeInit", Callback.OnAfterNodeInit); err != nil {
+		return nil, err
+	}
+	s.state.Spec = engine.Spec{
+		ModelID: s.id(), Dir: s.state.Dir, Kwargs: s.cfg.EngineKwargs.Kwargs(), Env: maps.Clone(s.env),
+		Devices: s.state.Node.Devices(), CPUs: s.state.Node.CPUs(),
+	}
+	if err := s.hook(ctx, lifecycle.StageCallback, "OnBeforeEngineStart", Callback.OnBeforeEngineStart); err != nil {
+		return nil, err
+	}
+	process, err := s.launch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.hook(ctx, lifecycle.StageCallback, "OnReady", Callback.OnReady); err != nil {
+		_ = process.Stop(ctx)
+		return nil, err
+	}
+	return process, nil
+}
+
+// launch starts the engine and waits until it serves. The engine's own limit on time
+// without progress holds meanwhile.
+func (s *startup) launch(ctx context.Context) (*engine.Process, error) {
+	process, err := engine.Start(ctx, s.engine, s.state.Spec, &engine.Options{
+		Launcher: s.state.Node, Scope: s.scope, Logger: s.state.Log,
+		ReadyWithin: s.opts.limit(lifecycle.StagePreload), StopWithin: s.opts.Drain,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := process.Ready(ctx); err != nil {
+		_ = process.Stop(ctx)
+		return nil, err
+	}
+	s.state.Endpoint = process.Endpoint()
+	return process, nil
+}
+
+// hook runs one hook as a span of stage. Without a callback there is nothing to do or tell.
+func (s *startup) hook(ctx context.Context, stage lifecycle.Stage, name string, call func(Callback, context.Context, *ReplicaState) error) error {
+	if s.hooks.none() {
+		return nil
+	}
+	return s.stage(ctx, stage, name, func(ctx context.Context, _ lifecycle.Scope) error {
+		return s.hooks.run(ctx, name, s.state, func(c Callback) error { return call(c, ctx, s.state) })
+	})
+}
+
+func (s *startup) failed(ctx context.Context, cause error) {
+	ctx = context.WithoutCancel(ctx) // the hook tells about the end, so it may outlive it
+	_ = s.hook(ctx, lifecycle.StageCallback, "OnFailure", func(c Callback, ctx context.Context, st *ReplicaState) error {
+		return c.OnFailure(ctx, st, cause)
+	})
+}
+
+// instance is a serving replica whose end runs hooks.
+type instance struct {
+	*startup
+	process *engine.Process
+	done    chan struct{} // after the hooks
+}
+
+func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
+	i := &instance{startup: s, process: p, done: make(chan struct{})}
+	go func() {
+		defer close(i.done)
+		<-p.Done()
+		if err := p.Err(); err != nil {
+			s.failed(ctx, err)
+		}
+	}()
+	return i
+}
+
+func (i *instance) Endpoint() *url.URL    { return i.process.Endpoint() }
+func (i *instance) Done() <-chan struct{} { return i.process.Done() }
+func (i *instance) Err() error            { return i.process.Err() }
+
+// Stop runs the OnStop hook, whose error is logged, and stops the engine.
+func (i *instance) Stop(ctx context.Context) error {
+	err := i.process.Stop(ctx)
+	<-i.done
+	_ = i.hook(context.WithoutCancel(ctx), lifecycle.StageCallback, "OnStop", Callback.OnStop)
+	return err
+}
