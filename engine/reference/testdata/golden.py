@@ -140,8 +140,9 @@ def save(folder, state, shards):
 
 def greedy(model, tok, ids):
     """The answer to a prompt, or None when it is too dull or too near a tie to compare by."""
-    out = model.generate(torch.tensor([ids]), do_sample=False, temperature=None, top_p=None, max_new_tokens=STEPS,
-                         return_dict_in_generate=True, output_logits=True, pad_token_id=0)
+    prompt = torch.tensor([ids])  # the mask is given, else generate hides every token 0 as padding
+    out = model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False, temperature=None, top_p=None,
+                         max_new_tokens=STEPS, return_dict_in_generate=True, output_logits=True, pad_token_id=0)
     new = out.sequences[0, len(ids):].tolist()
     best = [torch.topk(logits[0], 2).values for logits in out.logits]
     gap = min((b[0] - b[1]).item() for b in best)

@@ -1,0 +1,87 @@
+package model_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spinup-llm/spinup/engine/reference/internal/model"
+	"github.com/spinup-llm/spinup/engine/reference/internal/safetensors"
+)
+
+var families = []string{"llama", "llama3rope", "qwen2", "qwen3"}
+
+func load(t testing.TB, dir string) *model.Model {
+	t.Helper()
+	cfg, err := model.ReadConfig(filepath.Join(dir, "config.json"))
+	require.NoError(t, err)
+	set, err := safetensors.OpenSet(dir)
+	require.NoError(t, err)
+	defer set.Close()
+	want, memory, err := cfg.Fits(set)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, memory, want)
+	var read int64
+	m, err := model.Load(t.Context(), cfg, set, func(n int) { read += int64(n) })
+	require.NoError(t, err)
+	require.Equal(t, want, read)
+	return m
+}
+
+// answer is what transformers made of a prompt.
+type answer struct {
+	Prompt      string
+	IDs, Greedy []int
+	FirstLogits [][2]float64 `json:"first_logits"`
+}
+
+func answers(t testing.TB, family string) []answer {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../testdata", family, "golden.json"))
+	require.NoError(t, err)
+	var golden struct{ Chat, Completion []answer }
+	require.NoError(t, json.Unmarshal(text, &golden))
+	out := append(golden.Chat, golden.Completion...)
+	require.NotEmpty(t, out)
+	return out
+}
+
+func argmax(x []float32) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// TestGolden holds greedy token ids, and the first logits, against those of transformers.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, family := range families {
+		t.Run(family, func(t *testing.T) {
+			t.Parallel()
+			m := load(t, filepath.Join("../../testdata", family))
+			cache := m.NewCache(512)
+			for _, a := range answers(t, family) {
+				cache.Reset()
+				logits, err := m.Forward(cache, a.IDs)
+				require.NoError(t, err)
+				for _, l := range a.FirstLogits {
+					require.InDelta(t, l[1], logits[int(l[0])], 2e-3)
+				}
+				var got []int
+				for len(got) < len(a.Greedy) {
+					got = append(got, argmax(logits))
+					logits, err = m.Forward(cache, got[len(got)-1:])
+					require.NoError(t, err)
+				}
+				require.Equal(t, a.Greedy, got, "%q", a.Prompt)
+			}
+		})
+	}
+}
