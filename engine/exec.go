@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/spinup-llm/spinup/internal/guardian"
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// Exec launches subprocesses. All that descends from one ends with the host, even when
+// that is killed: each runs below a guardian, which is the host's program started once
+// more and takes over before its main. It costs some milliseconds per launch and one idle
+// process per engine. Linux; other Unixes reach only the process group of the command.
+type Exec struct{}
+
+// Launch implements Launcher. Errors: NotFound and AccessDenied for the program,
+// EngineFailed where the system refuses to run it.
+func (Exec) Launch(ctx context.Context, cmd Command) (Handle, error) {
+	path, err := exec.LookPath(cmd.Path)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return nil, launchError(cmd.Path, err)
+	}
+	h := &execHandle{lost: make(chan Death, 1)}
+	h.guard, err = guardian.Start(ctx, guardian.Order{
+		Path: path, Args: append([]string{cmd.Path}, cmd.Args...), Env: cmd.Env.Environ(), Dir: cmd.Dir, Vital: cmd.Vital,
+	}, func(d guardian.Death) { h.lost <- Death(d) })
+	if err != nil {
+		return nil, launchError(cmd.Path, err)
+	}
+	return h, nil
+}
+
+func launchError(path string, err error) error {
+	e := &lifecycle.Error{
+		Op: "engine.Launch", Kind: lifecycle.EngineFailed, Target: path, Err: err,
+		Hint: "run the program by hand to see what it lacks",
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Kind, e.Hint = lifecycle.Canceled, ""
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Kind, e.Hint = lifecycle.Timeout, "is the host a Go program of its own? A Go library inside another program cannot guard engines"
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		e.Kind, e.Hint = lifecycle.NotFound, "install the engine, or give the path of its program"
+	case errors.Is(err, fs.ErrPermission):
+		e.Kind, e.Hint = lifecycle.AccessDenied, "make the program executable for this user"
+	case errors.Is(err, errors.ErrUnsupported):
+		e.Kind, e.Hint = lifecycle.Invalid, "engines run on Linux, or with less protection on other Unixes"
+	}
+	return e
+}
+
+// execHandle is a guard as a Watcher.
+type execHandle struct {
+	guard *guardian.Guard
+	lost  chan Death
+}
+
+func (h *execHandle) ID() string            { return strconv.Itoa(h.guard.PID()) }
+func (h *execHandle) Addr() string          { return "" }
+func (h *execHandle) Input() io.WriteCloser { return h.guard.Stdin }
+func (h *execHandle) Output() io.ReadCloser { return h.guard.Output }
+func (h *execHandle) Lost() <-chan Death    { return h.lost }
+func (h *execHandle) Kill() error           { return h.guard.Kill() }
+
+func (h *execHandle) Signal(sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return h.guard.Signal(s)
+}
+
+func (h *execHandle) Wait() (exit int, err error) { return h.guard.Wait() }

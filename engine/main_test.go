@@ -1,0 +1,170 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+const hostArg = "-host"
+
+func TestMain(m *testing.M) {
+	fakeengine.Main()
+	if len(os.Args) == 5 && os.Args[1] == hostArg {
+		host(os.Args[2], os.Args[3], os.Args[4])
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// host is a program that runs an engine. It never returns.
+func host(then, dir, modes string) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT)
+	defer stop()
+	spec := engine.Spec{ModelID: "fake", Dir: dir, Kwargs: map[string]any{"modes": modes}}
+	p, err := engine.Start(context.WithoutCancel(ctx), fakeengine.Engine{}, spec, nil)
+	if err != nil {
+		panic(err)
+	}
+	if then != "starting" {
+		err = p.Ready(ctx)
+	}
+	fmt.Println("host:", err)
+	switch then {
+	case "return":
+		os.Exit(0)
+	case "interrupt":
+		<-ctx.Done()
+		fmt.Println("stopped:", p.Stop(context.Background()))
+		os.Exit(0)
+	}
+	select {}
+}
+
+// start starts a fake engine; t's end stops it.
+func start(t *testing.T, spec engine.Spec, opts *engine.Options) *engine.Process {
+	t.Helper()
+	p, err := engine.Start(t.Context(), fakeengine.Engine{}, spec, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { <-p.Done() })
+	return p
+}
+
+// ready starts a fake engine and waits until it serves.
+func ready(t *testing.T, spec engine.Spec, opts *engine.Options) *engine.Process {
+	t.Helper()
+	p := start(t, spec, opts)
+	require.NoError(t, p.Ready(t.Context()))
+	return p
+}
+
+// within fails t unless ch is closed or sends in time. The limit only ends a hopeless wait,
+// or is a promise of the package.
+func within[T any](t *testing.T, limit time.Duration, what string, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(limit):
+		require.FailNow(t, "too late", "%s after %v", what, limit)
+	}
+	return v
+}
+
+// requireGone fails t unless all processes end within limit.
+func requireGone(t *testing.T, limit time.Duration, pids map[string]int) {
+	t.Helper()
+	require.NotEmpty(t, pids)
+	var living []string
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		living = nil
+		for role, pid := range pids {
+			if alive(pid) {
+				living = append(living, fmt.Sprintf("%s (%d)", role, pid))
+			}
+		}
+		if len(living) == 0 {
+			return
+		}
+	}
+	require.Empty(t, living, "alive after %v", limit)
+}
+
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return os.IsNotExist(err) && !onLinux
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
+
+var onLinux = func() bool { _, err := os.Stat("/proc/self/stat"); return err == nil }()
+
+// brood waits until a fake engine's whole family is there.
+func brood(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	want := []string{"engine", "core", "worker", "deserter", "orphan"}
+	var pids map[string]int
+	require.Eventually(t, func() bool {
+		pids = fakeengine.PIDs(t, dir)
+		for _, role := range want {
+			if pids[role] == 0 {
+				return false
+			}
+		}
+		return true
+	}, 20*time.Second, 10*time.Millisecond)
+	delete(pids, "deserter")
+	for role, pid := range pids {
+		require.True(t, alive(pid), role)
+	}
+	return pids
+}
+
+// spy keeps the handles of what it launches.
+type spy struct {
+	engine.Exec
+	mu      sync.Mutex
+	handles []engine.Handle
+}
+
+func (s *spy) Launch(ctx context.Context, cmd engine.Command) (engine.Handle, error) {
+	h, err := s.Exec.Launch(ctx, cmd)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handles = append(s.handles, h)
+	return h, err
+}
+
+// stagesOf lists "phase stage" of the events, without progress.
+func stagesOf(events []lifecycle.Event) []string {
+	var out []string
+	for _, e := range events {
+		if e.Phase != lifecycle.Progress {
+			out = append(out, e.Phase.String()+" "+string(e.Stage))
+		}
+	}
+	return out
+}
+
+func post(t *testing.T, u *url.URL) {
+	t.Helper()
+	get(t, "POST", u)
+}

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"net/url"
+	"time"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// Process is a supervised engine. Its state only moves forward; ended is final. All
+// methods may be called concurrently and again.
+type Process struct {
+	model    string
+	url      *url.URL
+	opts     *Options
+	log      *lifecycle.Log
+	scope    lifecycle.Scope // for moments: this log only
+	redact   func(string) string
+	stages   *stages
+	output   *output
+	command  *Command
+	handle   Handle
+	release  func()  // gives the address back
+	stopping *signal // Stop was called
+	killing  *signal // a Stop has waited long enough
+	killed   *signal // Kill was called
+	serving  *signal // the engine is ready
+	down     *signal // it is not, or not any more
+	gone     *signal // Wait has returned, exit is valid
+	ended    *signal // err is valid
+	done     *signal // nothing is left
+	exit     exit
+	err      error
+}
+
+// exit is what Wait returned.
+type exit struct {
+	code int
+	err  error
+}
+
+// Start launches the engine. The process lives until ctx ends or Stop is called, whichever
+// is first, and both stop it in the same way; context.Cause(ctx) appears in Err. Start
+// returns once the process runs; Ready waits for the rest.
+func Start(ctx context.Context, e Engine, spec Spec, opts *Options) (*Process, error) {
+	o := opts.withDefaults()
+	p := &Process{
+		model: spec.ModelID, opts: &o, log: lifecycle.NewLog(),
+		redact: spec.Env.Redact, stopping: newSignal(), killing: newSignal(), killed: newSignal(),
+		serving: newSignal(), down: newSignal(), gone: newSignal(), ended: newSignal(), done: newSignal(),
+	}
+	if err := e.Check(spec); err != nil {
+		return nil, p.complete(err, lifecycle.Invalid, "engine.Check")
+	}
+	if err := p.prepare(ctx, e, spec); err != nil {
+		return nil, err
+	}
+	if err := p.launch(ctx, e); err != nil {
+		p.release()
+		return nil, err
+	}
+	go p.supervise(ctx)
+	return p, nil
+}
+
+// prepare makes everything up to the launch.
+func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (err error) {
+	spec.Addr, p.release, err = listenAddr(ctx, spec.Addr)
+	if err != nil {
+		return err
+	}
+	cmd, err := e.Command(spec)
+	if err == nil && cmd.ReadyPath == "" {
+		err = fmt.Errorf("engine %s names no ReadyPath", e.Name())
+	}
+	if err != nil {
+		p.release()
+		return p.complete(err, lifecycle.Invalid, "engine.Command")
+	}
+	p.command = &cmd
+	secrets := maps.Clone(cmd.Env)
+	if secrets == nil {
+		secrets = lifecycle.EnvVars{}
+	}
+	maps.Copy(secrets, spec.Env)
+	p.redact = secrets.Redact
+	p.url = &url.URL{Scheme: "http", Host: reachable(spec.Addr)}
+	p.output = newOutput(e.NewParser(spec))
+	p.scope = p.opts.Scope
+	if p.scope.Model == "" {
+		p.scope.Model = spec.ModelID
+	}
+	upward := p.scope.Emit
+	p.scope.Emit = p.log.Append
+	shared := p.scope
+	shared.Emit = func(ev lifecycle.Event) {
+		ev.Time = time.Now() // the same in both logs
+		p.log.Append(ev)
+		if upward != nil {
+			upward(ev)
+		}
+	}
+	p.stages = newStages(shared, p.redact)
+	return nil
+}
+
+func (p *Process) launch(ctx context.Context, e Engine) error {
+	p.stages.begin(lifecycle.StagePreload, e.Name()+" starts")
+	h, err := p.opts.Launcher.Launch(ctx, *p.command)
+	if err != nil {
+		err = p.complete(err, lifecycle.EngineFailed, "engine.Launch")
+		p.stages.close(err)
+		return err
+	}
+	p.handle = h
+	if addr := h.Addr(); addr != "" {
+		p.url.Host = addr
+	}
+	p.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "engine launched", slog.String("model", p.model),
+		slog.String("engine", e.Name()), slog.String("process", h.ID()), slog.String("address", p.url.Host))
+	return nil
+}
+
+// Ready waits until the engine serves, has ended, or ctx ends. It returns nil only while
+// the engine serves.
+func (p *Process) Ready(ctx context.Context) error {
+	select {
+	case <-p.serving.sent:
+	case <-p.ended.sent:
+	case <-ctx.Done():
+	}
+	if p.serving.isSent() && !p.down.isSent() {
+		return nil
+	}
+	select {
+	case <-p.ended.sent:
+	case <-ctx.Done():
+		return lifecycle.FromContext(ctx, "engine.Ready", p.model)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return &lifecycle.Error{Op: "engine.Ready", Kind: lifecycle.Canceled, Target: p.model, Err: errors.New("the engine was stopped")}
+}
+
+// Endpoint is the base URL; something answers there once Ready returned nil.
+func (p *Process) Endpoint() *url.URL {
+	u := *p.url
+	return &u
+}
+
+// Events replays all events from the start and then follows until the process has ended or
+// ctx ends. Any number of consumers may range at once.
+func (p *Process) Events(ctx context.Context) iter.Seq[lifecycle.Event] { return p.log.All(ctx) }
+
+// Stop sends the stop signal, waits until StopWithin has passed or ctx ends, then kills. It
+// returns nil when nothing is left running, and an error of kind Timeout when something
+// withstands the kill for another ten seconds.
+func (p *Process) Stop(ctx context.Context) error {
+	p.stopping.send()
+	select {
+	case <-p.done.sent:
+		return nil
+	case <-p.killed.sent:
+	case <-ctx.Done():
+		p.killing.send()
+	}
+	limit := time.NewTimer(killWithin)
+	defer limit.Stop()
+	select {
+	case <-p.done.sent:
+		return nil
+	case <-limit.C:
+		return &lifecycle.Error{
+			Op: "engine.Stop", Kind: lifecycle.Timeout, Target: p.model, Err: errors.New("processes outlive the kill"),
+			Hint: "look for processes in uninterruptible sleep (state D): a device or a network disk hangs",
+		}
+	}
+}
+
+// Down is closed as soon as the engine serves no more or will never: it was asked to stop,
+// its context has ended, or something has failed. Take it out of routing then; Done, which
+// tells that its port and devices are free again, may follow seconds later.
+func (p *Process) Down() <-chan struct{} { return p.down.sent }
+
+// Done is closed when nothing is left running.
+func (p *Process) Done() <-chan struct{} { return p.done.sent }
+
+// Err returns nil while running and after a requested stop. An exit that nobody asked for
+// is an error whatever its code. It is known shortly after Down and before Done.
+func (p *Process) Err() error {
+	if p.ended.isSent() {
+		return p.err
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// Spec is what an engine needs to know.
+type Spec struct {
+	ModelID string
+	Dir     string   // files of the model: all, or all but the weights
+	Weights *url.URL // where a streaming engine reads weights; nil means Dir
+	Kwargs  map[string]any
+	Env     lifecycle.EnvVars // on top of what the driver sets
+	Devices []string          // accelerators; empty means the CPU
+	CPUs    []int             // cores, for an engine on the CPU; empty means all
+	Addr    string            // host:port to listen on; "" lets Start choose a free one on loopback
+	Trace   Trace
+}
+
+// String names model, folder and address. Kwargs and Weights may hold secrets.
+func (s Spec) String() string {
+	return fmt.Sprintf("model %q in %q at %q", s.ModelID, s.Dir, s.Addr)
+}
+
+// Trace asks an engine to export the spans of its start.
+type Trace struct {
+	Traceparent string // W3C; "" means none
+	Endpoint    *url.URL
+}

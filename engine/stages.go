@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// stages keeps exactly one stage open from begin to close, and knows when it last moved.
+type stages struct {
+	redact func(string) string
+	woken  chan struct{} // has an element after progress
+
+	mu     sync.Mutex
+	root   lifecycle.Scope
+	open   lifecycle.Scope
+	stage  lifecycle.Stage // of open; "" when none is
+	sealed bool            // the parser cannot open stages any more
+	moved  time.Time
+}
+
+func newStages(root lifecycle.Scope, redact func(string) string) *stages {
+	return &stages{root: root, redact: redact, woken: make(chan struct{}, 1), moved: time.Now()}
+}
+
+// begin ends the open stage and opens another.
+func (s *stages) begin(stage lifecycle.Stage, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.beginLocked(stage, message)
+}
+
+func (s *stages) beginLocked(stage lifecycle.Stage, message string) {
+	s.closeLocked(nil)
+	s.open, s.stage = s.root.Begin(stage, message), stage
+	s.progressed()
+}
+
+// close ends the open stage, if there is one.
+func (s *stages) close(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked(err)
+	s.sealed = true
+}
+
+func (s *stages) closeLocked(err error) {
+	if s.stage != "" {
+		s.open.Close(err)
+		s.stage = ""
+	}
+}
+
+// seal leaves the stages to us.
+func (s *stages) seal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealed = true
+}
+
+// apply takes in what the parser made of one line. It returns the first failure among it.
+func (s *stages) apply(events []lifecycle.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range events {
+		e.Message = s.redact(e.Message)
+		if e.Phase == lifecycle.Fail {
+			return failureOf(e)
+		}
+		if !s.sealed {
+			s.applyLocked(e)
+		}
+	}
+	return nil
+}
+
+func (s *stages) applyLocked(e lifecycle.Event) {
+	switch {
+	case e.Stage == lifecycle.StageReady || e.Stage == lifecycle.StageStopped:
+		// Those moments are not the parser's to tell.
+	case e.Phase == lifecycle.Skip:
+		s.root.Skip(e.Stage, e.Message)
+	case e.Phase == lifecycle.Begin && e.Stage != s.stage:
+		s.beginLocked(e.Stage, e.Message)
+	case e.Stage == s.stage:
+		s.open.Progress(e.Done, e.Total, e.Message)
+	}
+	s.progressed()
+}
+
+func failureOf(e lifecycle.Event) error {
+	if e.Err != nil {
+		return e.Err
+	}
+	return errors.New(e.Message)
+}
+
+func (s *stages) progressed() {
+	s.moved = time.Now()
+	select {
+	case s.woken <- struct{}{}:
+	default:
+	}
+}
+
+// quiet tells the open stage and for how long nothing has moved.
+func (s *stages) quiet() (lifecycle.Stage, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stage, time.Since(s.moved)
+}

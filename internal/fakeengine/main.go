@@ -1,0 +1,203 @@
+package fakeengine
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	engineArg  = "-fakeengine"
+	childArg   = "-fakeengine-child"
+	coreName   = "fake::core"
+	workerName = "fake::worker"
+)
+
+// Main turns the test binary into the engine, or a descendant of one, when it was started
+// as such, and returns otherwise. It tells its stages on stdout and then serves /health,
+// /v1/completions and /exit?code=N. Misbehaviours:
+//
+//	crash     tells a cause and exits with 3 while it loads
+//	exit0     exits with 0 at once
+//	hang      never listens and says nothing
+//	chatter   never listens and goes on to write lines that mean nothing
+//	fatal     tells a fatal error and then hangs
+//	stubborn  ignores SIGTERM
+//	flood     writes 8 MB, one line without an end among it, before it listens
+//	mute      closes stdout and stderr
+//	leak      writes its environment
+//	cold      refuses the first request with a message
+//	brood     has descendants: a core with a worker, and what has left its session, its
+//	          parent and its environment
+func Main() {
+	if len(os.Args) < 2 {
+		return
+	}
+	switch os.Args[1] {
+	case engineArg:
+		(&fake{modes: strings.Split(os.Args[2], ","), addr: os.Args[3], dir: os.Args[4]}).run()
+	case childArg:
+		child(os.Args[2], os.Args[3])
+	default:
+		return
+	}
+	os.Exit(0)
+}
+
+type fake struct {
+	modes     []string
+	addr, dir string
+}
+
+func (f *fake) is(mode string) bool { return slices.Contains(f.modes, mode) }
+
+func (f *fake) run() {
+	record(f.dir, "engine")
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	go f.obey(stop)
+	fmt.Println("stage engine_config")
+	if f.is("brood") {
+		f.spawn("deserter", "deserter", true)
+		f.spawn(coreName, "core", false)
+	}
+	f.load()
+	f.serve()
+}
+
+func (f *fake) obey(stop <-chan os.Signal) {
+	for sig := range stop {
+		record(f.dir, "signal-"+strconv.Itoa(int(sig.(syscall.Signal))))
+		if !f.is("stubborn") {
+			os.Exit(0)
+		}
+	}
+}
+
+// load is everything before the engine listens.
+func (f *fake) load() {
+	switch {
+	case f.is("exit0"):
+		os.Exit(0)
+	case f.is("leak"):
+		fmt.Println(strings.Join(os.Environ(), "\n"))
+		fmt.Println("error: cannot use " + strings.Join(os.Environ(), " "))
+	case f.is("flood"):
+		line := strings.Repeat("x", 1<<20) + "\xff\xfe\x00"
+		for range 8 {
+			fmt.Print(line)
+			fmt.Print("\rnoise\n")
+		}
+	}
+	fmt.Println("stage load_weights")
+	for i := range 3 {
+		fmt.Printf("\rprogress %d/3", i+1)
+	}
+	fmt.Println()
+	switch {
+	case f.is("crash"):
+		fmt.Println("error: shard 2 is broken\nTraceback, of no interest")
+		os.Exit(3)
+	case f.is("fatal"):
+		fmt.Println("fatal: the core has gone")
+		select {}
+	case f.is("hang"):
+		select {}
+	case f.is("chatter"):
+		for range time.Tick(20 * time.Millisecond) {
+			fmt.Println("still waiting for the core")
+		}
+	case f.is("mute"):
+		_ = os.Stdout.Close()
+		_ = os.Stderr.Close()
+	}
+}
+
+func (f *fake) serve() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /exit", func(_ http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.FormValue("code"))
+		os.Exit(code)
+	})
+	mux.HandleFunc("POST /v1/completions", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if f.is("cold") {
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, `{"error":{"message":"no kernel for this card"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"choices":[{"text":"hello"}]}`)
+	})
+	err := http.ListenAndServe(f.addr, mux) //nolint:gosec // a test's server
+	fmt.Println("error:", err)
+	os.Exit(1)
+}
+
+// spawn starts a descendant with nothing of the environment.
+func (f *fake) spawn(name, role string, session bool) { spawn(f.dir, name, role, session) }
+
+func spawn(dir, name, role string, session bool) {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := &exec.Cmd{
+		Path: self, Args: []string{name, childArg, role, dir}, Env: []string{},
+		Stdout: os.Stdout, Stderr: os.Stderr, SysProcAttr: &syscall.SysProcAttr{Setsid: session},
+	}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+}
+
+// child is the main function of descendants. They live until they are killed.
+func child(role, dir string) {
+	record(dir, role)
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT)
+	switch role {
+	case "deserter": // its child loses its parent
+		spawn(dir, "orphan", "orphan", true)
+		return
+	case "core":
+		spawn(dir, workerName, "worker", false)
+	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1) // or the runtime sees a deadlock
+	select {}
+}
+
+// record leaves a file ROLE.PID in dir.
+func record(dir, role string) {
+	err := os.WriteFile(filepath.Join(dir, role+"."+strconv.Itoa(os.Getpid())), nil, 0o600)
+	if err != nil {
+		panic(err)
+	}
+}
+
+// PIDs returns the processes that a fake engine of the model folder dir has told of, by
+// role: engine, core, worker, deserter, orphan. What left "signal-N" got a signal.
+func PIDs(t testing.TB, dir string) map[string]int {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := map[string]int{}
+	for _, f := range files {
+		role, text, _ := strings.Cut(f.Name(), ".")
+		if pid, err := strconv.Atoi(text); err == nil {
+			pids[role] = pid
+		}
+	}
+	return pids
+}
