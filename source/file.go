@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -42,28 +43,36 @@ var drive = regexp.MustCompile(`^[A-Za-z]:`)
 // with "..", empty segments, a backslash, a drive, a control character or broken UTF-8.
 // Such a path could leave the directory that it is written to, on this system or another.
 func CheckPath(p string) error {
-	reason := ""
+	if fault := pathFault(p); fault != "" {
+		return badName(fmt.Sprintf("%q", p), fault)
+	}
+	return nil
+}
+
+func badName(target, fault string) error {
+	return &lifecycle.Error{
+		Op: "source.Resolve", Kind: lifecycle.Invalid, Target: target,
+		Err: errors.New("a file that cannot be stored: " + fault), Hint: "rename or remove that file",
+	}
+}
+
+func pathFault(p string) string {
 	switch {
 	case p == "":
-		reason = "it is empty"
+		return "its name is empty"
 	case !utf8.ValidString(p):
-		reason = "it is not UTF-8"
+		return "its name is not UTF-8"
 	case strings.ContainsFunc(p, unicode.IsControl):
-		reason = "it has a control character"
+		return "its name has a control character"
 	case strings.Contains(p, `\`):
-		reason = "it has a backslash"
+		return "its name has a backslash"
 	case drive.MatchString(p):
-		reason = "it names a drive"
+		return "its name begins with a drive"
 	case !filepath.IsLocal(filepath.FromSlash(p)):
-		reason = "it leaves the repository"
+		return "its name leaves the repository"
 	case p == "." || path.Clean(p) != p:
-		reason = "it has empty or dot segments"
+		return "its name has empty or dot segments"
 	default:
-		return nil
-	}
-	return &lifecycle.Error{
-		Op: "source.Resolve", Kind: lifecycle.Invalid, Target: fmt.Sprintf("%q", p),
-		Err:  fmt.Errorf("a file name that cannot be used: %s", reason),
-		Hint: "rename or remove that file",
+		return ""
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-
-	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // A Manifest is what a reference meant at one moment.
@@ -65,33 +63,36 @@ func (m *Manifest) Filter(keep func(File) bool) *Manifest {
 
 func (m *Manifest) check() error {
 	names := make(map[string]bool, len(m.Files))
-	var errs []error
 	for _, f := range m.Files {
-		if err := CheckPath(f.Path); err != nil {
-			errs = append(errs, err)
-		} else if names[f.Path] {
-			errs = append(errs, m.clash(f.Path, "it is listed twice"))
-		}
-		if f.Size < 0 {
-			errs = append(errs, m.clash(f.Path, "its size is negative"))
-		}
 		names[f.Path] = true
 	}
-	for _, f := range m.Files {
-		for dir := path.Dir(f.Path); dir != "." && dir != "/"; dir = path.Dir(dir) {
-			if names[dir] {
-				errs = append(errs, m.clash(dir, fmt.Sprintf("it is a file and the folder of %q", f.Path)))
-			}
+	var errs []error
+	for i, f := range m.Files {
+		fault := pathFault(f.Path)
+		switch {
+		case fault != "":
+		case i > 0 && m.Files[i-1].Path == f.Path:
+			fault = "it is listed twice"
+		case f.Size < 0:
+			fault = "its size is negative"
+		default:
+			fault = folderFault(f.Path, names)
+		}
+		if fault != "" {
+			errs = append(errs, badName(fmt.Sprintf("%s: %q", m.URI, f.Path), fault))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (m *Manifest) clash(file, reason string) error {
-	return &lifecycle.Error{
-		Op: "source.Resolve", Kind: lifecycle.Invalid, Target: m.URI + ": " + fmt.Sprintf("%q", file),
-		Err: errors.New(reason), Hint: "rename or remove that file",
+// folderFault says that one of p's folders is a file as well: a bucket can hold both.
+func folderFault(p string, names map[string]bool) string {
+	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+		if names[dir] {
+			return fmt.Sprintf("its folder %q is a file as well", dir)
+		}
 	}
+	return ""
 }
 
 // digest identifies the listing: any change of a name, size, version or digest changes it.

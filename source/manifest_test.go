@@ -70,10 +70,10 @@ func TestManifestRevision(t *testing.T) {
 func TestManifestRefuses(t *testing.T) {
 	t.Parallel()
 	for want, files := range map[string][]source.File{
-		"listed twice":                   {{Path: "a"}, {Path: "a"}},
-		"negative":                       {{Path: "a", Size: -1}},
-		`a file and the folder of "a/b"`: {{Path: "a"}, {Path: "a-b"}, {Path: "a/b"}},
-		`"../x": invalid`:                {{Path: "../x"}},
+		"listed twice":                 {{Path: "a"}, {Path: "a"}},
+		"negative":                     {{Path: "a", Size: -1}},
+		`folder "a" is a file as well`: {{Path: "a"}, {Path: "a-b"}, {Path: "a/b"}},
+		`mem://x: "../x": invalid`:     {{Path: "../x"}},
 	} {
 		_, err := source.NewManifest("mem://x", "", files)
 		require.ErrorIs(t, err, lifecycle.Invalid)

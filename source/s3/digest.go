@@ -1,0 +1,101 @@
+package s3
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
+
+// maxHeads bounds the HEAD requests at the same time.
+const maxHeads = 32
+
+// files makes files of what was listed. What has a digest is asked for it.
+func (b *bucket) files(ctx context.Context, objects []types.Object) ([]source.File, error) {
+	files := make([]source.File, len(objects))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxHeads)
+	for i, o := range objects {
+		key := aws.ToString(o.Key)
+		files[i] = source.File{
+			Path: strings.TrimPrefix(key, b.loc.under()), Size: aws.ToInt64(o.Size), Version: aws.ToString(o.ETag),
+		}
+		if !mayHaveDigest(o) || source.CheckPath(files[i].Path) != nil {
+			continue
+		}
+		g.Go(func() error {
+			head, err := b.head(ctx, key, files[i].Version)
+			switch statusOf(err) {
+			case http.StatusNotFound, http.StatusPreconditionFailed:
+				return b.moving(key)
+			}
+			if err != nil {
+				return b.explain(ctx, reading(opResolve, b.loc, key), err)
+			}
+			files[i].Digest = digestOf(head)
+			return nil
+		})
+	}
+	return files, g.Wait()
+}
+
+func (b *bucket) head(ctx context.Context, key, version string) (*s3.HeadObjectOutput, error) {
+	in := &s3.HeadObjectInput{Bucket: &b.loc.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled}
+	if version != "" {
+		in.IfMatch = &version
+	}
+	return call(ctx, b, thrice, in, b.client.HeadObject)
+}
+
+func (b *bucket) moving(key string) error {
+	return &lifecycle.Error{
+		Op: opResolve, Kind: lifecycle.Unavailable, Target: b.loc.at(key), Hint: "try again when the upload is done",
+		Err: errChangedMeanwhile,
+	}
+}
+
+var md5ETag = regexp.MustCompile(`^"?([0-9a-f]{32})"?$`)
+
+// mayHaveDigest reports whether a HEAD can tell a digest of the whole object.
+func mayHaveDigest(o types.Object) bool {
+	if len(o.ChecksumAlgorithm) > 0 && o.ChecksumType != types.ChecksumTypeComposite {
+		return true
+	}
+	return md5ETag.MatchString(aws.ToString(o.ETag))
+}
+
+// digestOf returns the stored checksum of the whole object, the cheapest first.
+func digestOf(h *s3.HeadObjectOutput) source.Digest {
+	if h.ChecksumType != types.ChecksumTypeComposite {
+		for _, c := range []struct {
+			algorithm string
+			base64    *string
+		}{
+			{"crc64nvme", h.ChecksumCRC64NVME},
+			{"crc32c", h.ChecksumCRC32C},
+			{"crc32", h.ChecksumCRC32},
+			{"sha256", h.ChecksumSHA256},
+		} {
+			sum, err := base64.StdEncoding.DecodeString(aws.ToString(c.base64)) // "…-8" of parts does not decode
+			if err == nil && len(sum) > 0 {
+				return source.Digest{Algorithm: c.algorithm, Hex: hex.EncodeToString(sum)}
+			}
+		}
+	}
+	// The ETag is no MD5 where a key of KMS or of the customer encrypts.
+	if etag := md5ETag.FindStringSubmatch(aws.ToString(h.ETag)); etag != nil && h.SSECustomerAlgorithm == nil &&
+		(h.ServerSideEncryption == "" || h.ServerSideEncryption == types.ServerSideEncryptionAes256) {
+		return source.Digest{Algorithm: "md5", Hex: etag[1]}
+	}
+	return source.Digest{}
+}

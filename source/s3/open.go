@@ -1,0 +1,121 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/spinup-llm/spinup/source"
+)
+
+const opRead = "source.Read"
+
+// Open implements source.Source: one GET with If-Match, not retried.
+func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
+	if err := source.CheckPath(f.Path); err != nil {
+		return nil, err
+	}
+	n, err := f.Clip(off, n)
+	if err != nil || n == 0 {
+		return http.NoBody, err
+	}
+	key := b.key(f)
+	body, err := b.get(ctx, key, f, off, n)
+	if b.maybeObject(f, key) && statusOf(err) == http.StatusNotFound {
+		if body, second := b.get(ctx, b.loc.prefix, f, off, n); second == nil {
+			b.single.Store(true)
+			return body, nil
+		}
+	}
+	if err != nil {
+		return nil, b.explain(ctx, reading(opRead, b.loc, key), err)
+	}
+	return body, nil
+}
+
+// key returns where f is, as the last Resolve saw it.
+func (b *bucket) key(f source.File) string {
+	if b.single.Load() && f.Path == b.loc.base() {
+		return b.loc.prefix
+	}
+	return b.loc.under() + f.Path
+}
+
+// maybeObject reports whether f may be the object that the URI names: a Source that has
+// not resolved does not know yet.
+func (b *bucket) maybeObject(f source.File, tried string) bool {
+	return f.Path == b.loc.base() && !b.loc.folder && tried != b.loc.prefix
+}
+
+func (b *bucket) get(ctx context.Context, key string, f source.File, off, n int64) (io.ReadCloser, error) {
+	in := &s3.GetObjectInput{Bucket: &b.loc.bucket, Key: &key}
+	if f.Version != "" {
+		in.IfMatch = &f.Version
+	}
+	if n < f.Size {
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1))
+	}
+	out, err := call(ctx, b, once, in, b.client.GetObject)
+	if err != nil {
+		return nil, err
+	}
+	if err := answers(in, out, off, n); err != nil {
+		_ = out.Body.Close()
+		return nil, err
+	}
+	return &body{ctx: ctx, b: b, key: key, from: out.Body, left: n}, nil
+}
+
+// answers checks that the response holds the bytes that were asked for.
+func answers(in *s3.GetObjectInput, out *s3.GetObjectOutput, off, n int64) error {
+	got := aws.ToString(out.ContentRange)
+	if in.Range != nil && !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1)) {
+		return &wrongAnswer{fmt.Sprintf("asked for %s, the answer is %q", *in.Range, got)}
+	}
+	if out.ContentLength != nil && *out.ContentLength != n {
+		return &wrongAnswer{fmt.Sprintf("asked for %d bytes, the answer has %d", n, *out.ContentLength)}
+	}
+	return nil
+}
+
+// Locate implements source.Locator.
+func (b *bucket) Locate(f source.File) (*url.URL, error) {
+	if err := source.CheckPath(f.Path); err != nil {
+		return nil, err
+	}
+	return &url.URL{Scheme: "s3", Host: b.loc.bucket, Path: "/" + b.key(f)}, nil
+}
+
+// A body counts what a response still owes: an early end is an error, not the end.
+type body struct {
+	ctx  context.Context //nolint:containedctx // the body lives as long as the request's context
+	b    *bucket
+	key  string
+	from io.ReadCloser
+	left int64
+}
+
+// Read implements io.Reader.
+func (r *body) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
+	switch {
+	case err == nil || r.left == 0:
+		return n, nil
+	case err == io.EOF: //nolint:errorlint // io.Reader's own
+		err = io.ErrUnexpectedEOF
+	}
+	return n, r.b.explain(r.ctx, reading(opRead, r.b.loc, r.key), err)
+}
+
+// Close implements io.Closer.
+func (r *body) Close() error { return r.from.Close() }

@@ -1,0 +1,83 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/spinup-llm/spinup/source"
+)
+
+// Options tune the driver; nil means the defaults.
+type Options struct{ _ struct{} }
+
+// Opener returns the function to register: mux.Handle("s3", s3.Opener(nil)). The sources
+// that it opens share one pool of connections, which are closed when idle for 30 s.
+//
+// Opening fails with kind Invalid where the URI, the endpoint or a file that a variable
+// names is wrong. Credentials are fetched by the first request.
+func Opener(_ *Options) source.Opener {
+	shared := &http.Client{Transport: newTransport(nil), CheckRedirect: noRedirect}
+	return func(ctx context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
+		loc, err := parse(u)
+		if err != nil {
+			return nil, err
+		}
+		set, err := load(ctx, loc, o)
+		if err != nil {
+			return nil, err
+		}
+		client, err := httpClient(shared, loc, set, o)
+		if err != nil {
+			return nil, err
+		}
+		return newBucket(ctx, loc, set, client)
+	}
+}
+
+// A bucket is a source.Source of one folder or object.
+type bucket struct {
+	loc    location
+	client *s3.Client
+	creds  *chain // nil when anonymous
+	custom bool   // the endpoint is not one of AWS
+
+	region atomic.Pointer[string] // changes once, when the bucket lives elsewhere
+	single atomic.Bool            // the location is an object, not a folder
+}
+
+var (
+	_ source.Source  = (*bucket)(nil)
+	_ source.Locator = (*bucket)(nil)
+)
+
+func newBucket(ctx context.Context, loc location, set settings, client *http.Client) (*bucket, error) {
+	b := &bucket{loc: loc, custom: set.endpoint != ""}
+	b.region.Store(&set.region)
+	o := s3.Options{
+		Region:                     set.region,
+		HTTPClient:                 client,
+		UsePathStyle:               loc.needsPath(set.endpoint),
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired, // download verifies
+	}
+	if set.endpoint != "" {
+		o.BaseEndpoint = &set.endpoint
+	}
+	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = set.fips, set.dualStack
+	if loc.anonymous {
+		o.Credentials = aws.AnonymousCredentials{}
+	} else {
+		creds, err := newChain(ctx, loc, set, client)
+		if err != nil {
+			return nil, err
+		}
+		b.creds, o.Credentials = creds, aws.NewCredentialsCache(creds)
+	}
+	b.client = s3.New(o)
+	return b, nil
+}

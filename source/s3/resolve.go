@@ -1,0 +1,105 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
+
+const opResolve = "source.Resolve"
+
+// maxObjects bounds a listing: no model has so many files, but a whole bucket may.
+const maxObjects = 100_000
+
+// Resolve implements source.Source: it lists the folder, or finds the object. The revision
+// is a digest of the listing with its ETags.
+func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
+	objects, err := b.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var files []source.File
+	switch {
+	case len(objects) > 0:
+		b.single.Store(false)
+		files, err = b.files(ctx, objects)
+	case b.loc.prefix != "" && !b.loc.folder:
+		files, err = b.object(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, b.nothing(ctx)
+	}
+	return source.NewManifest(b.loc.canonical(), "", files)
+}
+
+// list returns the objects of the folder, without the markers of folders.
+func (b *bucket) list(ctx context.Context) ([]types.Object, error) {
+	in := &s3.ListObjectsV2Input{
+		Bucket: &b.loc.bucket, Prefix: aws.String(b.loc.under()), EncodingType: types.EncodingTypeUrl,
+	}
+	var all []types.Object
+	for {
+		page, err := call(ctx, b, thrice, in, b.client.ListObjectsV2)
+		if err != nil {
+			return nil, b.explain(ctx, listing(b.loc), err)
+		}
+		for _, o := range page.Contents {
+			key := decoded(aws.ToString(o.Key), page.EncodingType)
+			if marker := strings.HasSuffix(key, "/") && aws.ToInt64(o.Size) == 0; !marker {
+				o.Key = &key
+				all = append(all, o)
+			}
+		}
+		if len(all) > maxObjects {
+			return nil, &lifecycle.Error{
+				Op: opResolve, Kind: lifecycle.Invalid, Target: b.loc.String(),
+				Err: fmt.Errorf("there are more than %d objects", maxObjects), Hint: "give the folder of one model",
+			}
+		}
+		if !aws.ToBool(page.IsTruncated) {
+			return all, nil
+		}
+		if aws.ToString(page.NextContinuationToken) == aws.ToString(in.ContinuationToken) {
+			return nil, b.explain(ctx, listing(b.loc), errors.New("the listing does not go on"))
+		}
+		in.ContinuationToken = page.NextContinuationToken
+	}
+}
+
+// decoded undoes the encoding of keys, which XML could not hold otherwise.
+func decoded(key string, encoding types.EncodingType) string {
+	if encoding != types.EncodingTypeUrl {
+		return key
+	}
+	if plain, err := url.QueryUnescape(key); err == nil {
+		return plain
+	}
+	return key
+}
+
+// object makes a manifest of the one object that the URI names; there may be none.
+func (b *bucket) object(ctx context.Context) ([]source.File, error) {
+	head, err := b.head(ctx, b.loc.prefix, "")
+	if statusOf(err) == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, b.explain(ctx, reading(opResolve, b.loc, b.loc.prefix), err)
+	}
+	b.single.Store(true)
+	return []source.File{{
+		Path: b.loc.base(), Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag), Digest: digestOf(head),
+	}}, nil
+}
