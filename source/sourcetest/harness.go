@@ -10,7 +10,7 @@ import (
 type Harness struct {
 	// New returns an empty repository, another one at each call. Subtests run in parallel.
 	New func(t testing.TB) Repo
-	// Many is how many files make more than one page of a listing; 0 skips that test.
+	// Many is how many files make more than one page of a listing; 0 leaves that test out.
 	Many int
 	// Hostile says that the service can hold names like "../x", so that Resolve has to
 	// refuse them.
@@ -33,13 +33,11 @@ type Repo interface {
 	Source(t testing.TB) source.Source
 }
 
-// Run runs the suite.
+// Run runs the suite. What does not apply to the harness is left out, not skipped.
 func Run(t *testing.T, h Harness) { //nolint:thelper // it is a list of tests
-	for name, test := range map[string]func(*testing.T, Harness){
+	tests := map[string]func(*testing.T, Harness){
 		"List":         testList,
 		"Names":        testNames,
-		"Pages":        testPages,
-		"Hostile":      testHostile,
 		"Folder":       testFolder,
 		"Nothing":      testNothing,
 		"Revision":     testRevision,
@@ -53,7 +51,14 @@ func Run(t *testing.T, h Harness) { //nolint:thelper // it is a list of tests
 		"Digests":      testDigests,
 		"Model":        testModel,
 		"Optional":     testOptional,
-	} {
+	}
+	if h.Many > 0 {
+		tests["Pages"] = testPages
+	}
+	if h.Hostile {
+		tests["Hostile"] = testHostile
+	}
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, h)
