@@ -65,13 +65,13 @@ func texts(in []raw) []string {
 
 // report is one line from the guardian. One field is set.
 type report struct {
-	Started int        `json:"started,omitempty"` // pid of the command
-	Failed  *failure   `json:"failed,omitempty"`  // it could not be started
-	Exit    *int       `json:"exit,omitempty"`    // the command ended
-	Lost    *Death     `json:"lost,omitempty"`    // a vital descendant ended
-	Tree    []identity `json:"tree,omitempty"`    // all descendants, after each change
-	Gone    bool       `json:"gone,omitempty"`    // nothing is left; the last report
-	Left    []int      `json:"left,omitempty"`    // what could not be killed; the last report
+	Started int       `json:"started,omitempty"` // pid of the command
+	Failed  *failure  `json:"failed,omitempty"`  // it could not be started
+	Exit    *int      `json:"exit,omitempty"`    // the command ended
+	Lost    *Death    `json:"lost,omitempty"`    // a vital descendant ended
+	Tree    []Process `json:"tree,omitempty"`    // all descendants, after each change
+	Gone    bool      `json:"gone,omitempty"`    // nothing is left; the last report
+	Left    []int     `json:"left,omitempty"`    // what could not be killed; the last report
 }
 
 // failure says why there is no command. Errno is 0 when it was not the system's word.
@@ -87,8 +87,8 @@ type Death struct {
 	Exit int    // its code, 128 and the signal when one ended it, or -1 when unknown
 }
 
-// identity tells a process from a later one of the same number.
-type identity struct {
+// A Process is one process, not a later one of the same number.
+type Process struct {
 	PID   int
 	Start uint64 // clock ticks since boot
 }

@@ -9,12 +9,12 @@ import (
 // killRemains is the host's part when the guardian was killed and its tree has lost the
 // root: it kills the command's group, what the guardian had told of, and all below. What
 // was born since the last report in a session of its own, and orphaned, escapes.
-func killRemains(group int, told []identity) {
+func killRemains(group int, told []Process) {
 	_ = unix.Kill(-group, unix.SIGKILL)
 	for range 40 {
 		var roots []int
 		for _, id := range told {
-			if alive(id) {
+			if id.Alive() {
 				roots = append(roots, id.PID)
 			}
 		}
@@ -23,7 +23,7 @@ func killRemains(group int, told []identity) {
 		}
 		for _, s := range descendants(roots...) {
 			_ = unix.Kill(s.PID, unix.SIGKILL)
-			told = append(told, s.identity)
+			told = append(told, s.Process)
 		}
 		for _, pid := range roots {
 			_ = unix.Kill(pid, unix.SIGKILL)

@@ -26,3 +26,9 @@ func (*Guard) Kill() error { return errors.ErrUnsupported }
 
 // Wait fails.
 func (*Guard) Wait() (exit int, err error) { return -1, errors.ErrUnsupported }
+
+// Family returns nil.
+func Family(int) []Process { return nil }
+
+// Alive reports false.
+func (Process) Alive() bool { return false }

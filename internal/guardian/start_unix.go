@@ -33,7 +33,7 @@ type Guard struct {
 	status  *bufio.Reader
 	process *os.Process
 	lost    func(Death)
-	tree    []identity
+	tree    []Process
 	done    chan struct{}
 	exit    int
 	err     error

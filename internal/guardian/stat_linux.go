@@ -12,7 +12,7 @@ import (
 
 // A stat is what /proc/PID/stat says of a process.
 type stat struct {
-	identity
+	Process
 	parent int
 	over   bool            // it has ended and waits to be reaped
 	status unix.WaitStatus // valid when over
@@ -40,7 +40,7 @@ func parseStat(pid int, line []byte) (stat, bool) {
 	if err1 != nil || err2 != nil {
 		return stat{}, false
 	}
-	s := stat{identity: identity{PID: pid, Start: start}, parent: parent}
+	s := stat{Process: Process{PID: pid, Start: start}, parent: parent}
 	// A main thread that left alone looks like a zombie while the others live on.
 	s.over = bytes.ContainsAny(field(3), "ZX") && len(field(20)) == 1 && field(20)[0] <= '1'
 	if len(f) >= 52-2 {
@@ -95,6 +95,26 @@ func descendants(roots ...int) []stat {
 		}
 	}
 	return found
+}
+
+// Family returns the process of that number and all that descends from it now. It is empty
+// when there is no such process, and on systems other than Linux.
+func Family(pid int) []Process {
+	root, ok := statOf(pid)
+	if !ok {
+		return nil
+	}
+	family := []Process{root.Process}
+	for _, s := range descendants(pid) {
+		family = append(family, s.Process)
+	}
+	return family
+}
+
+// Alive reports whether the process has not ended. A zombie has.
+func (p Process) Alive() bool {
+	s, ok := statOf(p.PID)
+	return ok && s.Start == p.Start && !s.over
 }
 
 // titleOf returns the command line as ps shows it, which a program may have changed.

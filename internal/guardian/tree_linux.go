@@ -85,12 +85,12 @@ func (t *tree) prune() (changed bool) {
 	for pid, m := range t.known {
 		switch {
 		case m.vital:
-		case !alive(m.identity):
+		case !m.Alive():
 			delete(t.known, pid)
 			changed = true
 		case t.isVital(m):
 			m.vital = true
-			m.pidfd = openPidfd(m.identity)
+			m.pidfd = openPidfd(m.Process)
 		}
 	}
 	return changed
@@ -115,7 +115,7 @@ func (t *tree) isVital(m *member) bool {
 func (t *tree) lost(ended map[int]unix.WaitStatus) []Death {
 	var deaths []Death
 	for pid, m := range t.known {
-		if !m.vital || alive(m.identity) {
+		if !m.vital || m.Alive() {
 			continue
 		}
 		deaths = append(deaths, Death{PID: pid, Name: m.title, Exit: m.exit(ended)})
@@ -153,21 +153,16 @@ func (t *tree) wake(fds []unix.PollFd) []unix.PollFd {
 }
 
 // all names every descendant, for the case that the guardian is killed.
-func (t *tree) all() []identity {
-	all := make([]identity, 0, len(t.known))
+func (t *tree) all() []Process {
+	all := make([]Process, 0, len(t.known))
 	for _, m := range t.known {
-		all = append(all, m.identity)
+		all = append(all, m.Process)
 	}
 	return all
 }
 
-func alive(id identity) bool {
-	s, ok := statOf(id.PID)
-	return ok && s.Start == id.Start && !s.over
-}
-
 // openPidfd returns -1 where there are no pidfds, or when the process is another by now.
-func openPidfd(id identity) int {
+func openPidfd(id Process) int {
 	fd, err := unix.PidfdOpen(id.PID, 0)
 	if err != nil {
 		return -1

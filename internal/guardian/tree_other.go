@@ -16,7 +16,7 @@ func newTree(int, []string) *tree { return &tree{} }
 func (*tree) scan() (changed bool)                 { return false }
 func (*tree) lost(map[int]unix.WaitStatus) []Death { return nil }
 func (*tree) wake(fds []unix.PollFd) []unix.PollFd { return fds }
-func (*tree) all() []identity                      { return nil }
+func (*tree) all() []Process                       { return nil }
 
 // sweep kills the command's process group.
 func sweep(main int) (living int, refused []int) {
@@ -26,8 +26,14 @@ func sweep(main int) (living int, refused []int) {
 	return 0, nil
 }
 
+// Family returns nil.
+func Family(int) []Process { return nil }
+
+// Alive reports false.
+func (Process) Alive() bool { return false }
+
 func adoptOrphans() {}
 
 func dieWithParent(*syscall.SysProcAttr) {}
 
-func killRemains(main int, _ []identity) { sweep(main) }
+func killRemains(main int, _ []Process) { sweep(main) }

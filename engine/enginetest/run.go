@@ -1,0 +1,38 @@
+package enginetest
+
+import (
+	"io/fs"
+	"net/url"
+	"testing"
+
+	"github.com/spinup-llm/spinup/engine"
+)
+
+// Config describes a driver to the suite.
+type Config struct {
+	Engine engine.Engine
+	// Spec is of a model that the engine serves. Its Addr is "".
+	Spec engine.Spec
+	// Bad are specs that Check must refuse, by what is wrong with them. Without a folder,
+	// with a missing and with an empty one is tried anyhow.
+	Bad map[string]engine.Spec
+	// Outputs are recordings of the engine's output, which the parser is fed. nil means none.
+	Outputs fs.FS
+	// CannotRun says why the engine is not started, such as that it is not installed. ""
+	// means that it is.
+	CannotRun string
+	// Answer fails t unless the running engine answers a request. nil asks /v1/completions
+	// for one token and wants a choice.
+	Answer func(t *testing.T, base *url.URL)
+	// Options are those of the starts; nil means the defaults.
+	Options *engine.Options
+}
+
+// Run runs the suite as subtests of t. It starts four engines, at most two at a time.
+func Run(t *testing.T, c Config) {
+	t.Helper()
+	t.Run("check", c.check)
+	t.Run("command", c.command)
+	t.Run("parser", c.parser)
+	t.Run("process", c.process)
+}
