@@ -115,7 +115,7 @@ func (s *startup) wait(ctx context.Context, entry *shared) error {
 // bring runs the hooks, resolve, download and check. What does not depend on another runs
 // beside it: independent callbacks beside everything, the check beside the download.
 func (s *startup) bring(ctx context.Context, entry *shared) error {
-	src, err := s.state.Sources.Open(ctx, s.cfg.ModelLoadingConfig.uri())
+	src, err := s.state.Sources.Open(ctx, s.source())
 	if err != nil {
 		return lifecycle.InStage(err, lifecycle.StageResolve)
 	}

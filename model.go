@@ -51,7 +51,7 @@ func newApplication(o *Options, app *Application, emit func(lifecycle.Event)) (*
 
 func newModel(o *Options, app *Application, cfg *LLMConfig, emit func(lifecycle.Event)) (*model, error) {
 	e, engineErr := chooseEngine(o.Engines, cfg.LLMEngine)
-	h, hooksErr := newHooks(cfg, o.Logger)
+	h, hooksErr := newHooks(cfg, o.Logger, app.RuntimeEnv.EnvVars)
 	if err := errors.Join(engineErr, hooksErr); err != nil {
 		return nil, err
 	}
@@ -119,6 +119,14 @@ func cmpErr(first, second error) error {
 }
 
 func (m *model) id() string { return m.cfg.ModelLoadingConfig.ModelID }
+
+// source is where the files are: a model that names no source is one of the hub.
+func (m *model) source() string {
+	if uri := m.cfg.ModelLoadingConfig.ModelSource.URI; uri != "" {
+		return uri
+	}
+	return m.id()
+}
 
 // devices is how many accelerators a replica takes; the embedded engine takes none.
 func (m *model) devices() int {
