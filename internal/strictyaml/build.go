@@ -130,7 +130,9 @@ func (b *builder) fields(n *yaml.Node, at *Place, taken map[string]*yaml.Node) [
 			continue
 		}
 		taken[f.key] = k
-		f.value = b.build(value, at.child(Key(f.key), b.pos(value)))
+		child := at.child(Key(f.key), b.pos(value))
+		child.key = f.pos
+		f.value = b.build(value, child)
 		out = append(out, f)
 	}
 	for i := len(merges) - 1; i >= 0; i-- { // the last one wins, as in PyYAML

@@ -182,7 +182,7 @@ func (d *Decoder) field(v *Value, f field, info *structInfo, out reflect.Value) 
 	unused, closed := d.Unused[out.Type()]
 	why, warn := unused[f.key]
 	if warn {
-		d.Report.warn(&Place{Pos: f.pos, parent: v.place, segment: Key(f.key)}, "%s", why)
+		d.Report.warn(d.key(v, f), "%s", why)
 	}
 	if known, ok := info.field(f.key); ok && f.text {
 		d.decode(f.value, out.FieldByIndex(known.index))
@@ -218,9 +218,22 @@ func (d *Decoder) unknown(v *Value, f field, info *structInfo, unused map[string
 	}
 	if near := nearest.Of(f.key, names, 1); len(near) > 0 {
 		hint = "did you mean " + near[0] + "?"
-		d.Report.tell((&Place{parent: v.place, segment: Key(near[0])}).Path())
+		if !slices.ContainsFunc(v.fields, func(f field) bool { return f.key == near[0] }) {
+			d.Report.tell((&Place{parent: v.place, segment: Key(near[0])}).Path())
+		}
 	} else if path := home(d.root, f.key); path != "" {
 		hint = f.key + " belongs to " + path
 	}
-	d.Report.fail(&Place{Pos: f.pos, parent: v.place, segment: Key(f.key)}, hint, "unknown field")
+	d.Report.fail(d.key(v, f), hint, "unknown field")
+}
+
+// key is the place of f's key, also where v came from a file by way of Go.
+func (d *Decoder) key(v *Value, f field) *Place {
+	at := &Place{Pos: f.pos, parent: v.place, segment: Key(f.key)}
+	if f.pos == (Pos{}) {
+		if known, exact := d.Report.root.At(at.Path()); exact {
+			at.Pos = known.key
+		}
+	}
+	return at
 }

@@ -28,6 +28,7 @@ type Place struct {
 	parent   *Place
 	segment  string // ".name", "[0]" or `["a b"]`; at the root, the path that all others begin with
 	children []*Place
+	key      Pos // of the key, in a mapping
 	null     bool
 }
 

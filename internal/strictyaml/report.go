@@ -33,9 +33,12 @@ func (r *Report) Again() *Report { return &Report{root: r.root, files: r.files} 
 // problem is placed at the nearest one above it. Where something was said already about the
 // path, or about what contains it, nothing is added: one mistake makes one error.
 func (r *Report) Fail(path, hint, format string, args ...any) {
-	for p := path; p != ""; p = p[:max(0, strings.LastIndexAny(p, ".["))] {
+	for p := path; ; p = p[:max(0, strings.LastIndexAny(p, ".["))] {
 		if r.told[p] {
 			return
+		}
+		if p == "" {
+			break
 		}
 	}
 	r.fail(r.place(path), hint, format, args...)
@@ -102,8 +105,12 @@ func (r *Report) place(path string) *Place {
 	return c
 }
 
+// fail reports a problem of the value at a place, or where the place has no name, of
+// something beside the values, such as a key.
 func (r *Report) fail(at *Place, hint, format string, args ...any) {
-	r.tell(at.Path())
+	if at == r.root || at.segment != "" {
+		r.tell(at.Path())
+	}
 	r.problems = append(r.problems, note{r.positioned(at), fmt.Sprintf(format, args...), hint})
 }
 
