@@ -1,0 +1,240 @@
+package download
+
+import (
+	"cmp"
+	"os"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/spinup-llm/spinup/download/internal/crc"
+	"github.com/spinup-llm/spinup/download/internal/journal"
+	"github.com/spinup-llm/spinup/source"
+)
+
+const (
+	// noteEvery is how many bytes of a part arrive between two lines of the journal: what
+	// a kill costs for each connection.
+	noteEvery = mib
+	// journalAbove is the size of a file below which it is simply fetched again.
+	journalAbove = 2 * mib
+)
+
+// An assembly is one file on its way: a partial file that workers write to at the offsets
+// of their parts. Each part belongs to one worker at a time; the rest is guarded by mu.
+type assembly struct {
+	root      *os.Root
+	file      source.File
+	kind      crc.Kind     // of the parts' sums
+	combined  bool         // the file's digest is what the parts' sums combine to
+	ordered   *ordered     // nil when combined, or when there is no digest
+	parts     []*part      // sorted, and covering the file
+	left      atomic.Int32 // parts that have not landed
+	refetched bool         // touched only by the worker that lands the last part
+
+	mu      sync.Mutex
+	out     *os.File // nil until opened
+	journal *os.File // nil when there is none
+	kept    []journal.Segment
+}
+
+// A part is a range of a file. Its worker changes it; others read pos.
+type part struct {
+	asm       *assembly
+	off, end  int64
+	pos       atomic.Int64 // all before has been written
+	sum       uint64       // of [off, pos)
+	noted     int64        // pos when the journal was last told
+	oversized bool         // a body was too long once
+}
+
+func (p *part) missing() int64 { return p.end - p.pos.Load() }
+
+// newAssembly takes over what was found of a file; expect adds the rest.
+func newAssembly(root *os.Root, f finding) *assembly {
+	a := &assembly{root: root, file: f.file, kind: kindOf(f.file), kept: f.have}
+	if _, a.combined = crc.Lookup(f.file.Digest.Algorithm); !a.combined {
+		a.ordered = newOrdered(a)
+	}
+	for _, s := range f.have {
+		p := &part{asm: a, off: s.Off, end: s.End(), sum: s.Sum}
+		p.pos.Store(p.end)
+		a.parts = append(a.parts, p)
+	}
+	return a
+}
+
+// expect adds parts for ranges and returns them.
+func (a *assembly) expect(ranges []Range) []*part {
+	var added []*part
+	for _, r := range ranges {
+		p := &part{asm: a, off: r.Off, end: r.Off + r.Len, noted: r.Off}
+		p.pos.Store(r.Off)
+		added = append(added, p)
+	}
+	a.parts = append(a.parts, added...)
+	slices.SortStableFunc(a.parts, func(x, y *part) int { return cmp.Compare(x.off, y.off) })
+	a.left.Add(int32(len(added))) //nolint:gosec // the parts of a file fit an int32
+	return added
+}
+
+// open makes the partial file and its journal ready; the first part to start does it.
+func (a *assembly) open() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.out != nil {
+		return nil
+	}
+	if err := a.startJournal(a.kept); err != nil {
+		return err
+	}
+	flags := os.O_RDWR | os.O_CREATE
+	if len(a.kept) == 0 {
+		flags |= os.O_TRUNC
+	}
+	var err error
+	a.out, err = a.root.OpenFile(partialName(a.file.Path), flags, fileMode)
+	return err
+}
+
+// startJournal writes a journal of segments. It comes before any change of the partial
+// file, so that no journal ever speaks of bytes that are not there.
+func (a *assembly) startJournal(segments []journal.Segment) error {
+	a.closeJournal()
+	if a.file.Size <= journalAbove || !pinned(a.file) {
+		return nil
+	}
+	data := journal.Encode(header(a.file))
+	for _, s := range segments {
+		data = append(data, journal.Encode(s)...)
+	}
+	name := journalName(a.file.Path)
+	if err := replace(a.root, name, data); err != nil {
+		return err
+	}
+	var err error
+	a.journal, err = a.root.OpenFile(name, os.O_WRONLY|os.O_APPEND, fileMode)
+	return err
+}
+
+// write puts b at the part's position and hands it to the sums.
+func (a *assembly) write(p *part, b []byte) error {
+	at := p.pos.Load()
+	if _, err := a.out.WriteAt(b, at); err != nil {
+		return err
+	}
+	p.sum = a.kind.Update(p.sum, b)
+	a.ordered.feed(at, b)
+	p.pos.Store(at + int64(len(b)))
+	if at+int64(len(b))-p.noted >= noteEvery {
+		return a.note(p)
+	}
+	return nil
+}
+
+// note tells the journal how far the part has come.
+func (a *assembly) note(p *part) error {
+	pos := p.pos.Load()
+	if a.journal == nil || pos == p.noted {
+		return nil
+	}
+	if pos > p.noted {
+		writeBack(a.out, p.noted, pos-p.noted)
+	}
+	p.noted = pos
+	_, err := a.journal.Write(journal.Encode(journal.Segment{Off: p.off, Len: pos - p.off, Sum: p.sum}))
+	return err
+}
+
+// rewind withdraws all that the part has brought.
+func (a *assembly) rewind(p *part) error {
+	a.ordered.withdraw(p)
+	p.sum, p.noted = 0, p.end+1
+	return a.note(p)
+}
+
+// sum returns the digest of the complete file, or nil when there is none to compare.
+func (a *assembly) sum(buf []byte) ([]byte, error) {
+	if !a.combined {
+		return a.ordered.finish(buf)
+	}
+	var sum uint64
+	for _, p := range a.parts {
+		sum = a.kind.Combine(sum, p.sum, p.end-p.off)
+	}
+	return a.kind.Bytes(sum), nil
+}
+
+// restart throws away what has arrived, all parts having landed, and returns the parts
+// that bring it again.
+func (a *assembly) restart(partSize int64) ([]*part, error) {
+	a.refetched = true
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.startJournal(nil); err != nil {
+		return nil, err
+	}
+	if err := a.out.Truncate(0); err != nil {
+		return nil, err
+	}
+	a.parts = nil
+	a.ordered.restart()
+	return a.expect(finding{file: a.file}.ranges(partSize)), nil
+}
+
+// publish gives the file, complete and verified, its final name. The record of that comes
+// first: it names a time of modification, so it means nothing before the file is there.
+func (a *assembly) publish(note func(journal.Verified) error) error {
+	if err := a.out.Sync(); err != nil {
+		return err
+	}
+	info, err := a.out.Stat()
+	if err != nil {
+		return err
+	}
+	if err := note(record(a.file, info)); err != nil {
+		return err
+	}
+	if err := a.root.MkdirAll(path.Dir(a.file.Path), dirMode); err != nil {
+		return err
+	}
+	if err := a.root.Rename(partialName(a.file.Path), a.file.Path); err != nil {
+		return err
+	}
+	a.close()
+	return a.remove(journalName(a.file.Path))
+}
+
+// discard removes the partial file and its journal.
+func (a *assembly) discard() error {
+	a.close()
+	if err := a.remove(partialName(a.file.Path)); err != nil {
+		return err
+	}
+	return a.remove(journalName(a.file.Path))
+}
+
+func (a *assembly) remove(name string) error {
+	if err := a.root.Remove(name); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+func (a *assembly) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closeJournal()
+	if a.out != nil {
+		_ = a.out.Close() // it was synced where that matters
+		a.out = nil
+	}
+}
+
+func (a *assembly) closeJournal() {
+	if a.journal != nil {
+		_ = a.journal.Close() // the next process reads what there is
+		a.journal = nil
+	}
+}

@@ -1,0 +1,38 @@
+// Package download brings the files of a manifest to a directory: in parallel
+// ranges, resumable, verified while the bytes pass.
+//
+//	src, err := mux.Open(ctx, "s3://bucket/llama")
+//	if err != nil {
+//		return err
+//	}
+//	man, err := download.Default.Fetch(ctx, src, "/models/llama")
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Println(len(man.Files), "files,", man.Size(), "bytes")
+//
+// A [Manager] does it in two steps that can be used alone: Plan compares a manifest with a
+// directory, Run fetches what is missing. A [Cache] keeps models of many sources on a node
+// and shares each download among the replicas and processes that want it.
+//
+// # Promises
+//
+// A file appears under its final name only when its size and digest are right and its bytes
+// are on the disk. What has arrived is not fetched again, also after kill -9, but for at
+// most about a MiB for each connection. Nothing is written outside of the directory. What is not a
+// finished file lies in its folder .spinup.
+//
+// # Errors
+//
+// Errors are [lifecycle.Error] of these kinds: NoSpace (the disk is too small, before the
+// first byte, or has become full), Corrupt (wrong bytes twice), MissingFile (Verify), Timeout
+// (no byte for StallTimeout, in each of Attempts tries), Invalid (names that cannot be used,
+// something in the way), AccessDenied, Canceled, and what the source reports. Throttled and
+// Unavailable are tried again first, with growing pauses or after the time that the service asks
+// for.
+//
+// # Telemetry
+//
+// Progress is what Run yields. The Manager's Logger gets "resolve again" and "range tried again"
+// at level debug, and "file had wrong bytes and is fetched once more" as a warning.
+package download

@@ -1,0 +1,47 @@
+package download_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spinup-llm/spinup/download"
+)
+
+const mib = 1 << 20
+
+func model() map[string][]byte {
+	files := map[string][]byte{
+		"config.json":                 []byte(`{"architectures": ["LlamaForCausalLM"]}`),
+		"tokenizer/tokenizer.json":    random(1, 100_000),
+		"empty":                       {},
+		"model-00001.safetensors":     random(2, 9*mib+17),
+		"model-00002.safetensors":     random(3, 5*mib),
+		"deep/down/here/vocab.txt":    random(4, 1),
+		"original/consolidated.00.pt": random(5, 3*mib+1),
+	}
+	return files
+}
+
+func TestFetch(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []string{"", "sha256", "git-sha1", "md5", "crc32", "crc32c", "crc64nvme"} {
+		t.Run("digest "+algorithm, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir() + "/new/folder"
+			src := newMemory(model(), algorithm)
+			m := &download.Manager{PartSize: mib}
+			man, err := m.Fetch(t.Context(), src, dir)
+			require.NoError(t, err)
+			require.Len(t, man.Files, len(src.files))
+			requireFiles(t, dir, src.data)
+			require.NoError(t, download.Verify(t.Context(), man, dir))
+			require.Equal(t, man.Size(), src.served, "each byte is fetched once")
+
+			before := src.opens()
+			_, err = m.Fetch(t.Context(), src, dir)
+			require.NoError(t, err)
+			require.Equal(t, before, src.opens(), "a complete directory needs no request")
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package download
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/spinup-llm/spinup/download/internal/crc"
+	"github.com/spinup-llm/spinup/download/internal/journal"
+	"github.com/spinup-llm/spinup/source"
+)
+
+const (
+	minPart = 8 * mib
+	maxPart = 64 * mib
+	// maxOrderedPart bounds the parts of a file whose digest needs the bytes in order, so
+	// that little is left to hash when the last of them arrives.
+	maxOrderedPart = 16 * mib
+	// stripeWidth is the number of large files that are fetched at the same time. More
+	// would keep more of each in memory until its turn to be hashed comes.
+	stripeWidth = 4
+)
+
+// layout cuts what is missing into ranges. The first parts of the largest files go first,
+// then all small files, so that the many requests of those do not leave the link idle.
+func layout(findings []finding, partSize int64, connections int) []Range {
+	var total int64
+	for _, f := range findings {
+		total += f.missing()
+	}
+	var large [][]Range
+	var small []Range
+	for _, f := range findings {
+		if f.complete {
+			continue
+		}
+		ranges := f.ranges(chooseSize(f.file, partSize, total, connections))
+		if len(ranges) > 1 {
+			large = append(large, ranges)
+		} else {
+			small = append(small, ranges...)
+		}
+	}
+	slices.SortStableFunc(large, func(a, b []Range) int { return cmp.Compare(len(b), len(a)) })
+	var order []Range
+	for group := range slices.Chunk(large, stripeWidth) {
+		order = append(order, stripe(group)...)
+	}
+	return slices.Insert(order, min(len(large), stripeWidth), small...)
+}
+
+// chooseSize returns the size of f's parts: two for each connection, within bounds.
+func chooseSize(f source.File, partSize, total int64, connections int) int64 {
+	if partSize > 0 {
+		return partSize
+	}
+	most := int64(maxPart)
+	if _, combines := crc.Lookup(f.Digest.Algorithm); !combines && f.Digest != (source.Digest{}) {
+		most = maxOrderedPart
+	}
+	return min(max(total/int64(2*connections), minPart), most)
+}
+
+// stripe takes one range of each file in turn.
+func stripe(files [][]Range) []Range {
+	var out []Range
+	for round := 0; len(files) > 0 && round < len(files[0]); round++ { // the first is the longest
+		for _, ranges := range files {
+			if round < len(ranges) {
+				out = append(out, ranges[round])
+			}
+		}
+	}
+	return out
+}
+
+// ranges cuts each gap of the file into parts of the same size, none above limit.
+func (f finding) ranges(limit int64) []Range {
+	var out []Range
+	for off, end := range journal.Gaps(f.have, f.file.Size) {
+		size := even(end-off, limit)
+		for ; off < end; off += size {
+			out = append(out, Range{File: f.file, Off: off, Len: min(size, end-off)})
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, Range{File: f.file, Off: f.file.Size})
+	}
+	return out
+}
+
+// even divides n into as few parts of one size as limit allows; large ones end at a MiB.
+func even(n, limit int64) int64 {
+	parts := (n + limit - 1) / limit
+	size := (n + parts - 1) / parts
+	if whole := (size + mib - 1) / mib * mib; whole <= limit {
+		return whole
+	}
+	return size
+}

@@ -1,0 +1,70 @@
+package download
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
+
+// lockPoll is the time between two tries to get a lock that another process holds.
+const lockPoll = 50 * time.Millisecond
+
+// makeRoot opens dir for writing below it and nowhere else, creating it where it is missing.
+func makeRoot(dir string) (*os.Root, error) {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := root.MkdirAll(stateDir, dirMode); err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	return root, nil
+}
+
+// lock makes this run the only one that writes to the directory, showing the progress of
+// whoever is at it.
+func (r *run) lock(ctx context.Context, files []source.File) (unlock func(), err error) {
+	l := flock.New(filepath.Join(r.plan.Dir, filepath.FromSlash(lockName)))
+	err = poll(ctx, l.TryLock, func() {
+		if findings, err := survey(ctx, r.plan.Dir, files, nil, false); err == nil {
+			plan := r.m.newPlan(r.plan.Dir, findings)
+			r.meter.resume(plan.Fetch, len(findings)-plan.Complete)
+		}
+	})
+	if err != nil {
+		return nil, lockError(ctx, r.plan.Dir, err)
+	}
+	return func() { _ = l.Close() }, nil
+}
+
+// poll tries until it succeeds or ctx ends; waiting is called about once a second.
+func poll(ctx context.Context, try func() (bool, error), waiting func()) error {
+	for round := 0; ; round++ {
+		if ok, err := try(); ok || err != nil {
+			return err
+		}
+		if round%20 == 0 {
+			waiting()
+		}
+		if err := sleep(ctx, lockPoll); err != nil {
+			return err
+		}
+	}
+}
+
+func lockError(ctx context.Context, dir string, err error) error {
+	if ctx.Err() != nil {
+		return lifecycle.FromContext(ctx, "download.Run", dir)
+	}
+	return diskError("download.Run", dir, err)
+}

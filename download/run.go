@@ -1,0 +1,202 @@
+package download
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"os"
+	"path"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
+
+// snapshotEvery is the time between two snapshots of the progress.
+const snapshotEvery = 100 * time.Millisecond
+
+// Run completes every file that has a range in the plan and yields snapshots of its
+// progress, at most ten a second and one at the end. A non-nil error is the last thing
+// yielded. To stop, break out of the loop: Run then waits for its goroutines, and what has
+// arrived is kept for the next Plan.
+//
+// One Run at a time writes to a directory, also among processes; others wait, showing its
+// progress, and then fetch only what it left. What the plan takes for present but is gone
+// meanwhile is fetched too.
+//
+// Errors of the source keep their kind once they prove lasting. Corrupt means that a file
+// had the wrong bytes twice, NoSpace that the disk is too small or has become full, Timeout
+// that the source brought no byte for StallTimeout, in each of its tries.
+func (m *Manager) Run(ctx context.Context, src source.Source, p *Plan) iter.Seq2[Progress, error] {
+	return func(yield func(Progress, error) bool) {
+		m.init()
+		inner, cancel := context.WithCancel(ctx)
+		r := &run{m: m, src: src, plan: p, meter: newMeter(p), log: m.logger()}
+		result := make(chan error, 1)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			result <- r.do(inner)
+		}()
+		defer func() {
+			cancel()
+			<-ended
+		}()
+		ticker := time.NewTicker(snapshotEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				if !yield(r.meter.snapshot(), nil) {
+					return
+				}
+			case err := <-result:
+				if ctx.Err() != nil {
+					err = lifecycle.FromContext(ctx, "download.Run", p.Dir)
+				}
+				yield(r.meter.snapshot(), err)
+				return
+			}
+		}
+	}
+}
+
+// A run is one execution of a plan.
+type run struct {
+	m     *Manager
+	src   source.Source
+	plan  *Plan
+	meter *meter
+	log   *slog.Logger
+	gate  gate
+
+	root    *os.Root
+	notes   *notes
+	touched dirs
+	queue   *queue
+}
+
+func (r *run) do(ctx context.Context) error {
+	if len(r.plan.Ranges) == 0 && len(r.plan.found) == 0 {
+		return nil
+	}
+	files, err := usable(&source.Manifest{Files: r.plan.files()})
+	if err != nil {
+		return err
+	}
+	root, err := makeRoot(r.plan.Dir)
+	if err != nil {
+		return diskError("download.Run", r.plan.Dir, err)
+	}
+	defer root.Close() //nolint:errcheck // a directory has nothing to flush
+	r.root = root
+	unlock, err := r.lock(ctx, files)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	sweep(root, files, time.Now())
+	if r.notes, err = openNotes(root, r.plan.found); err != nil {
+		return diskError("download.Run", r.plan.Dir, err)
+	}
+	defer r.notes.close()
+	findings, err := survey(ctx, r.plan.Dir, files, nil, false)
+	if err != nil {
+		return err
+	}
+	if err := checkSpace(r.plan.Dir, findings); err != nil {
+		return err
+	}
+	return r.assemble(ctx, findings)
+}
+
+// assemble fetches what the findings lack.
+func (r *run) assemble(ctx context.Context, findings []finding) error {
+	plan := r.m.newPlan(r.plan.Dir, findings)
+	r.meter.resume(plan.Fetch, len(findings)-plan.Complete)
+	assemblies, parts := r.prepare(findings, plan.Ranges)
+	defer func() {
+		for _, a := range assemblies {
+			a.close()
+		}
+	}()
+	r.queue = newQueue(parts)
+	group, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, r.queue.stop)
+	defer stop()
+	for range min(len(parts), r.m.concurrency()) {
+		group.Go(func() error { return r.work(ctx) })
+	}
+	err := group.Wait()
+	if syncErr := r.touched.sync(r.root); err == nil && syncErr != nil {
+		err = diskError("download.Run", r.plan.Dir, syncErr)
+	}
+	return err
+}
+
+// prepare makes an assembly of each incomplete file, and returns the parts to fetch in
+// the order of their ranges.
+func (r *run) prepare(findings []finding, ranges []Range) ([]*assembly, []*part) {
+	byPath := map[string][]Range{}
+	for _, rg := range ranges {
+		byPath[rg.File.Path] = append(byPath[rg.File.Path], rg)
+	}
+	var assemblies []*assembly
+	starts := map[string][]*part{}
+	for _, f := range findings {
+		if !f.complete {
+			a := newAssembly(r.root, f)
+			starts[f.file.Path] = a.expect(byPath[f.file.Path])
+			assemblies = append(assemblies, a)
+		}
+	}
+	parts := make([]*part, 0, len(ranges))
+	for _, rg := range ranges {
+		of := starts[rg.File.Path] // in the order of its ranges
+		parts = append(parts, of[0])
+		starts[rg.File.Path] = of[1:]
+	}
+	return assemblies, parts
+}
+
+// work fetches parts until there are none, or one fails.
+func (r *run) work(ctx context.Context) error {
+	for {
+		p, ok := r.queue.next()
+		if !ok {
+			return ctx.Err()
+		}
+		more, err := r.fetch(ctx, p)
+		if err != nil {
+			return err
+		}
+		r.queue.done(more)
+	}
+}
+
+// landed takes note that p is complete. The worker that lands the last part of a file
+// verifies and publishes it; parts are returned when it has to be fetched once more.
+func (r *run) landed(ctx context.Context, p *part, buf []byte) ([]*part, error) {
+	a := p.asm
+	if err := a.ordered.catchUp(buf); err != nil {
+		return nil, err
+	}
+	if a.left.Add(-1) > 0 {
+		return nil, nil
+	}
+	sum, err := a.sum(buf)
+	if err != nil {
+		return nil, err
+	}
+	if sum != nil && !a.file.Digest.Equal(sum) {
+		return r.mismatch(ctx, a, sum)
+	}
+	if err := a.publish(r.notes.add); err != nil {
+		return nil, err
+	}
+	r.touched.add(path.Dir(a.file.Path))
+	r.meter.fileDone()
+	return nil, nil
+}
