@@ -5,9 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/randmodel"
+	"github.com/stretchr/testify/require"
 )
 
 func TestWriteIsDeterministic(t *testing.T) {

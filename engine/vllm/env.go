@@ -1,0 +1,144 @@
+package vllm
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+func onCPU(spec engine.Spec) bool { return len(spec.Devices) == 0 }
+
+// environment is complete: what is inherited, what this package sets, and env_vars, which win.
+func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
+	env := engine.BaseEnv(os.Environ())
+	// Compilers that vLLM calls by name, such as ninja, lie beside the program.
+	env["PATH"] = filepath.Dir(inst.path) + string(filepath.ListSeparator) + env["PATH"]
+	env["PYTHONUNBUFFERED"] = "1" // a line is progress when it is written, not when a buffer is full
+	env["VLLM_NO_USAGE_STATS"] = "1"
+	env["DO_NOT_TRACK"] = "1"
+	if token, ok := spec.Kwargs["hf_token"].(string); ok {
+		env["HF_TOKEN"] = token
+	}
+	if isLocal(spec) {
+		env["HF_HUB_OFFLINE"] = "1"
+	}
+	if onCPU(spec) {
+		maps.Copy(env, cpuEnvironment(spec))
+	} else {
+		env["CUDA_VISIBLE_DEVICES"] = strings.Join(spec.Devices, ",")
+	}
+	maps.Copy(env, traceEnvironment(spec))
+	maps.Copy(env, spec.Env)
+	return env
+}
+
+// isLocal reports whether everything that vLLM will read lies on this machine: then the
+// hub need not be asked, which fails slowly where there is no network.
+func isLocal(spec engine.Spec) bool {
+	if spec.Dir == "" || spec.Weights != nil {
+		return false
+	}
+	paths := []any{
+		spec.Kwargs["tokenizer"], spec.Kwargs["hf_config_path"], spec.Kwargs["spec_model"],
+		asMap(spec.Kwargs["speculative_config"])["model"],
+	}
+	for _, p := range paths {
+		if s := text(p); s != "" && !filepath.IsAbs(s) && !strings.HasPrefix(s, "[") {
+			return false
+		}
+	}
+	return true
+}
+
+func traceEnvironment(spec engine.Spec) lifecycle.EnvVars {
+	if spec.Trace.Endpoint == nil {
+		return nil
+	}
+	env := lifecycle.EnvVars{
+		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+		"OTEL_BSP_SCHEDULE_DELAY":            "500", // ms; spans unsent at the stop are lost
+	}
+	if spec.Trace.Traceparent != "" {
+		env["TRACEPARENT"] = spec.Trace.Traceparent
+	}
+	return env
+}
+
+// cpuEnvironment bounds cores and memory: vLLM's own defaults bind each replica of a
+// machine to the same core, and take most of the memory for the KV cache.
+func cpuEnvironment(spec engine.Spec) lifecycle.EnvVars {
+	env := lifecycle.EnvVars{}
+	bind, threads := coreBinding(spec.CPUs, ranks(spec.Kwargs))
+	env["VLLM_CPU_OMP_THREADS_BIND"] = bind
+	if bind == "nobind" {
+		env["OMP_NUM_THREADS"] = strconv.Itoa(threads)
+	}
+	if _, set := spec.Kwargs["kv_cache_memory_bytes"]; !set {
+		env["VLLM_CPU_KVCACHE_SPACE"] = strconv.FormatInt(kvSpace(spec, memoryLimit()), 10)
+	}
+	if dir := compileCache(spec.Kwargs); dir != "" {
+		// On the CPU vLLM ignores cache_dir, cannot load what it has compiled ahead of time,
+		// and compiles anew; with these three a second start finds its code.
+		env["VLLM_CACHE_ROOT"] = dir
+		env["TORCHINDUCTOR_CACHE_DIR"] = filepath.Join(dir, "inductor")
+		env["VLLM_USE_AOT_COMPILE"] = "0"
+	}
+	return env
+}
+
+func compileCache(kwargs map[string]any) string {
+	return text(asMap(kwargs["compilation_config"])["cache_dir"])
+}
+
+// ranks is how many workers share the machine's cores.
+func ranks(kwargs map[string]any) int {
+	n := 1
+	for _, name := range []string{"tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"} {
+		if v, ok := number(kwargs[name]); ok && v >= 1 && v <= 1<<16 {
+			n *= int(v)
+		}
+	}
+	return n
+}
+
+// coreBinding deals cores out to ranks in vLLM's syntax, "0,1|2,3". With fewer cores than
+// ranks, or without cores given, threads are bounded and not bound.
+func coreBinding(cores []int, ranks int) (bind string, threads int) {
+	if len(cores) < ranks {
+		n := len(cores)
+		if n == 0 {
+			n = runtime.NumCPU()
+		}
+		return "nobind", max(1, n/ranks)
+	}
+	parts := make([]string, ranks)
+	for rank := range ranks {
+		part := cores[rank*len(cores)/ranks : (rank+1)*len(cores)/ranks]
+		parts[rank] = strings.Trim(strings.ReplaceAll(fmt.Sprint(part), " ", ","), "[]")
+	}
+	return strings.Join(parts, "|"), 0
+}
+
+// kvSpace is the KV cache of a rank in GiB: room for four requests of the longest length,
+// at most a quarter of memory (in bytes; 0 is unknown), and never less than 1, which is
+// vLLM's unit.
+func kvSpace(spec engine.Spec, memory int64) int64 {
+	const gib = 1 << 30
+	want := int64(4)
+	if cfg, err := readModelConfig(spec); err == nil {
+		if perToken := cfg.kvBytesPerToken(); perToken > 0 {
+			want = (4*perToken*cfg.servedLen(spec)/int64(ranks(spec.Kwargs)) + gib - 1) / gib
+		}
+	}
+	if memory > 0 {
+		want = min(want, memory/4/gib/int64(ranks(spec.Kwargs)))
+	}
+	return max(1, want)
+}
