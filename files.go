@@ -157,7 +157,7 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return s.stage(ctx, lifecycle.StageCheck, "", func(ctx context.Context, _ lifecycle.Scope) error {
-			return source.CheckModel(ctx, src, man)
+			return source.CheckModel(ctx, src, man, s.checkOptions())
 		})
 	})
 	g.Go(func() error { return s.download(ctx, src, man, entry) })

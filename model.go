@@ -12,6 +12,7 @@ import (
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
+	"github.com/spinup-llm/spinup/source"
 )
 
 // application is one route prefix with its models.
@@ -126,6 +127,14 @@ func (m *model) source() string {
 		return uri
 	}
 	return m.id()
+}
+
+// checkOptions leave out the files that the engine is told not to use.
+func (m *model) checkOptions() *source.CheckOptions {
+	k := m.cfg.EngineKwargs
+	_, elsewhere := k.Extra["tokenizer"]
+	skipped, _ := k.Extra["skip_tokenizer_init"].(bool)
+	return &source.CheckOptions{NoTokenizer: elsewhere || skipped, NoWeights: k.LoadFormat == "dummy"}
 }
 
 // devices is how many accelerators a replica takes; the embedded engine takes none.

@@ -20,7 +20,7 @@ import (
 //	mux.Handle("s3", s3.Opener(nil))
 func Sources() *source.Mux {
 	mux := new(source.Mux)
-	mux.Handle("file", sourcelocal.Opener(nil))
+	mux.Handle("file", sourcelocal.Opener())
 	return mux
 }
 
