@@ -37,7 +37,7 @@ func call[In, Out any](ctx context.Context, b *bucket, retryer aws.Retryer, in *
 	return out, err
 }
 
-var expecting = regexp.MustCompile(`expecting '([a-z0-9-]{1,63})'`)
+var expecting = regexp.MustCompile(`expecting ['"]([a-z0-9-]{1,63})['"]`)
 
 // regionOf returns the region that a refused request should have gone to, or "".
 func regionOf(err error) string {

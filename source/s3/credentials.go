@@ -17,43 +17,36 @@ type chain struct {
 	used  atomic.Pointer[found]
 }
 
-// A step is one place. What is not configured has no provider.
+// A step is one place. The keys stay behind a function, where no formatting finds them.
 type step struct {
 	name     string
-	provider aws.CredentialsProvider
-	absent   string // why there is no provider
-	optional bool   // a failure means that there are none
+	retrieve func(context.Context) (aws.Credentials, error) // nil: not configured
+	absent   string                                         // why it is not
+	optional bool                                           // a failure means that there are none
 }
 
 // found is where the last credentials came from.
 type found struct {
-	name string
-	keys aws.Credentials
+	name  string
+	tried []string // up to name
+	keys  aws.Credentials
 }
 
-func newChain(ctx context.Context, loc location, s settings, client *http.Client) (*chain, error) {
-	webIdentity, err := s.webIdentity(loc, client)
-	if err != nil {
-		return nil, err
-	}
-	container, err := s.container(loc, client)
-	if err != nil {
-		return nil, err
-	}
-	return &chain{steps: []step{s.keys(), webIdentity, s.fromProfile(ctx), container, s.instance()}}, nil
+func newChain(ctx context.Context, s settings, client *http.Client) *chain {
+	return &chain{steps: []step{s.keys(), s.webIdentity(client), s.fromProfile(ctx), s.container(client), s.instance()}}
 }
 
 // Retrieve implements aws.CredentialsProvider.
 func (c *chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	var tried []string
 	for _, s := range c.steps {
-		if s.provider == nil {
+		if s.retrieve == nil {
 			tried = append(tried, s.name+" ("+s.absent+")")
 			continue
 		}
-		keys, err := s.provider.Retrieve(ctx)
+		keys, err := s.retrieve(ctx)
 		if err == nil {
-			c.used.Store(&found{s.name, keys})
+			c.used.Store(&found{s.name, append(tried, s.name+" (used)"), keys})
 			return keys, nil
 		}
 		if ctx.Err() != nil {

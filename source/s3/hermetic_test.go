@@ -2,7 +2,12 @@ package s3_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
@@ -16,4 +21,23 @@ func hermetic(env lifecycle.EnvVars) source.Opener {
 		o.Getenv = func(key string) string { return env[key] }
 		return opener(ctx, u, o)
 	}
+}
+
+// dump formats v in every way that a log may.
+func dump(v any) string { return fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v) }
+
+// openWith opens uri with nothing but env and the client.
+func openWith(t testing.TB, uri string, env lifecycle.EnvVars, client *http.Client) source.Source {
+	t.Helper()
+	mux := source.Mux{HTTP: client}
+	mux.Handle("s3", hermetic(env))
+	src, err := mux.Open(t.Context(), uri)
+	require.NoError(t, err)
+	return src
+}
+
+func newMux(o source.Opener) *source.Mux {
+	var mux source.Mux
+	mux.Handle("s3", o)
+	return &mux
 }

@@ -1,18 +1,13 @@
 package s3
 
 import (
-	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -23,7 +18,7 @@ func (b *bucket) hint(r request, kind lifecycle.Kind, err error) string {
 	}
 	switch kind {
 	case lifecycle.NotFound:
-		return form + "; check the name of the bucket" + b.place()
+		return "check the name of the bucket" + b.place() + "; " + form
 	case lifecycle.MissingFile:
 		return "it was there when the folder was listed: upload it again, or start again"
 	case lifecycle.AccessDenied:
@@ -41,9 +36,11 @@ func (b *bucket) hint(r request, kind lifecycle.Kind, err error) string {
 			return "the object is archived: restore it first"
 		}
 		return form
-	default:
-		return "check the network" + b.place()
 	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "let AWS_CA_BUNDLE name a file with the authority of the server's certificate"
+	}
+	return "check the network" + b.place()
 }
 
 func suffix(before, s, after string) string {
@@ -72,7 +69,7 @@ func (b *bucket) keyHint(code string, err error) string {
 	if own, ok := errors.AsType[*credentialsError](err); ok {
 		return own.hint()
 	}
-	from := suffix("; the credentials came from ", b.from(), "")
+	from := suffix("; credentials were tried in this order: ", b.tried(), "")
 	switch code {
 	case "RequestTimeTooSkewed", "RequestExpired":
 		return "set the clock of this machine" + from
@@ -85,55 +82,18 @@ func (b *bucket) keyHint(code string, err error) string {
 	}
 }
 
-// from says where the credentials in use came from, after those that were tried in vain.
+// tried says which places were tried up to the one whose credentials are in use.
+func (b *bucket) tried() string {
+	if b.creds == nil || b.creds.used.Load() == nil {
+		return ""
+	}
+	return strings.Join(b.creds.used.Load().tried, ", ")
+}
+
+// from says where the credentials in use came from.
 func (b *bucket) from() string {
 	if b.creds == nil || b.creds.used.Load() == nil {
 		return ""
 	}
 	return b.creds.used.Load().name
-}
-
-// nothing is the error for a folder without files. It names what is nearest.
-func (b *bucket) nothing(ctx context.Context) error {
-	e := &lifecycle.Error{Op: opResolve, Kind: lifecycle.NotFound, Target: b.loc.String(), Hint: form}
-	e.Err = errors.New("no object lies under that prefix")
-	if b.loc.prefix == "" {
-		e.Err = errors.New("the bucket is empty")
-	}
-	for dir := b.loc.prefix; dir != ""; {
-		word := path.Base(dir)
-		if dir = path.Dir(dir); dir == "." {
-			dir = ""
-		}
-		if names := b.children(ctx, dir); len(names) > 0 {
-			e.Hint = "in " + b.loc.at(dir) + " " + nearest.Hint(word, names) + "; " + form
-			break
-		}
-	}
-	return e
-}
-
-// children returns the names in a folder, as many as one page has; none on any error.
-func (b *bucket) children(ctx context.Context, dir string) []string {
-	prefix := location{prefix: dir}.under()
-	page, err := call(ctx, b, once, &s3.ListObjectsV2Input{
-		Bucket: &b.loc.bucket, Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl,
-	}, b.client.ListObjectsV2)
-	if err != nil {
-		return nil
-	}
-	var names []string
-	add := func(key *string) {
-		name := strings.TrimPrefix(decoded(aws.ToString(key), page.EncodingType), prefix)
-		if name = strings.TrimSuffix(name, "/"); name != "" {
-			names = append(names, name)
-		}
-	}
-	for _, p := range page.CommonPrefixes {
-		add(p.Prefix)
-	}
-	for _, o := range page.Contents {
-		add(o.Key)
-	}
-	return names
 }

@@ -35,7 +35,7 @@ func Opener(_ *Options) source.Opener {
 		if err != nil {
 			return nil, err
 		}
-		return newBucket(ctx, loc, set, client)
+		return newBucket(ctx, loc, set, client), nil
 	}
 }
 
@@ -55,7 +55,7 @@ var (
 	_ source.Locator = (*bucket)(nil)
 )
 
-func newBucket(ctx context.Context, loc location, set settings, client *http.Client) (*bucket, error) {
+func newBucket(ctx context.Context, loc location, set settings, client *http.Client) *bucket {
 	b := &bucket{loc: loc, custom: set.endpoint != ""}
 	b.region.Store(&set.region)
 	o := s3.Options{
@@ -72,12 +72,12 @@ func newBucket(ctx context.Context, loc location, set settings, client *http.Cli
 	if loc.anonymous {
 		o.Credentials = aws.AnonymousCredentials{}
 	} else {
-		creds, err := newChain(ctx, loc, set, client)
-		if err != nil {
-			return nil, err
-		}
-		b.creds, o.Credentials = creds, aws.NewCredentialsCache(creds)
+		b.creds = newChain(ctx, set, client)
+		o.Credentials = aws.NewCredentialsCache(b.creds)
 	}
 	b.client = s3.New(o)
-	return b, nil
+	return b
 }
+
+// String returns the URI, so that nothing else of the source is ever formatted.
+func (b *bucket) String() string { return b.loc.String() }

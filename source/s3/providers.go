@@ -24,9 +24,9 @@ import (
 
 const notSet = "not set"
 
-// failing is the provider of a place that is configured wrongly.
-func failing(err error) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, err })
+// failing is for a place that is configured wrongly.
+func failing(err error) func(context.Context) (aws.Credentials, error) {
+	return func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, err }
 }
 
 func (s *settings) keys() step {
@@ -34,35 +34,36 @@ func (s *settings) keys() step {
 	id, secret := s.env("AWS_ACCESS_KEY_ID"), s.env("AWS_SECRET_ACCESS_KEY")
 	switch {
 	case id != "" && secret != "":
-		st.provider = credentials.NewStaticCredentialsProvider(id, secret, s.env("AWS_SESSION_TOKEN"))
+		st.retrieve = credentials.NewStaticCredentialsProvider(id, secret, s.env("AWS_SESSION_TOKEN")).Retrieve
 	case id != "" || secret != "":
-		st.provider = failing(errors.New("one of them is not set"))
+		st.retrieve = failing(errors.New("one of them is not set"))
 	}
 	return st
 }
 
-func (s *settings) webIdentity(loc location, client *http.Client) (step, error) {
+func (s *settings) webIdentity(client *http.Client) step {
 	st := step{name: "AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN", absent: notSet}
 	file, role := s.env("AWS_WEB_IDENTITY_TOKEN_FILE"), s.env("AWS_ROLE_ARN")
 	if file == "" {
-		return st, nil
+		return st
 	}
-	endpoint, err := s.endpointOf(loc, "STS")
+	endpoint, err := s.endpointOf("STS")
+	if role == "" {
+		err = errors.New("AWS_ROLE_ARN is not set")
+	}
 	if err != nil {
-		return st, err
+		st.retrieve = failing(err)
+		return st
 	}
 	o := sts.Options{Region: s.region, HTTPClient: client}
 	if endpoint != "" {
 		o.BaseEndpoint = &endpoint
 	}
-	st.provider = stscreds.NewWebIdentityRoleProvider(sts.New(o), role, stscreds.IdentityTokenFile(file),
+	st.retrieve = stscreds.NewWebIdentityRoleProvider(sts.New(o), role, stscreds.IdentityTokenFile(file),
 		func(o *stscreds.WebIdentityRoleOptions) {
 			o.RoleSessionName = cmp.Or(s.env("AWS_ROLE_SESSION_NAME"), "spinup")
-		})
-	if role == "" {
-		st.provider = failing(errors.New("AWS_ROLE_ARN is not set"))
-	}
-	return st, nil
+		}).Retrieve
+	return st
 }
 
 func (s *settings) fromProfile(ctx context.Context) step {
@@ -73,18 +74,18 @@ func (s *settings) fromProfile(ctx context.Context) step {
 		p.SSOStartURL + p.LoginSession
 	switch {
 	case s.profileErr != nil:
-		st.provider = failing(s.profileErr)
+		st.retrieve = failing(s.profileErr)
 	case indirect != "":
-		st.provider = s.indirect(ctx)
+		st.retrieve = s.indirect(ctx)
 	case p.Credentials.HasKeys():
-		st.provider = credentials.StaticCredentialsProvider{Value: p.Credentials}
+		st.retrieve = credentials.StaticCredentialsProvider{Value: p.Credentials}.Retrieve
 	}
 	return st
 }
 
 // indirect leaves to the SDK what a profile only refers to: roles, SSO, programs. With a
 // profile named, the SDK does not look at the process's keys.
-func (s *settings) indirect(ctx context.Context) aws.CredentialsProvider {
+func (s *settings) indirect(ctx context.Context) func(context.Context) (aws.Credentials, error) {
 	opts := []func(*config.LoadOptions) error{
 		config.WithSharedConfigProfile(s.profileName),
 		config.WithSharedConfigFiles(s.configFiles),
@@ -103,22 +104,23 @@ func (s *settings) indirect(ctx context.Context) aws.CredentialsProvider {
 	if err != nil {
 		return failing(err)
 	}
-	return cfg.Credentials
+	return cfg.Credentials.Retrieve
 }
 
-func (s *settings) container(loc location, client *http.Client) (step, error) {
+func (s *settings) container(client *http.Client) step {
 	st := step{name: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI", absent: notSet}
 	uri := s.env("AWS_CONTAINER_CREDENTIALS_FULL_URI")
 	if relative := s.env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"); relative != "" {
 		uri = "http://169.254.170.2" + relative
 	}
 	if uri == "" {
-		return st, nil
+		return st
 	}
 	if err := trusted(uri); err != nil {
-		return st, invalid(loc, err, "let AWS_CONTAINER_CREDENTIALS_FULL_URI be https, or http to this machine")
+		st.retrieve = failing(err)
+		return st
 	}
-	st.provider = endpointcreds.New(uri, func(o *endpointcreds.Options) {
+	st.retrieve = endpointcreds.New(uri, func(o *endpointcreds.Options) {
 		o.HTTPClient = client
 		o.AuthorizationToken = s.env("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 		if file := s.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); file != "" {
@@ -127,8 +129,8 @@ func (s *settings) container(loc location, client *http.Client) (step, error) {
 				return string(token), err
 			})
 		}
-	})
-	return st, nil
+	}).Retrieve
+	return st
 }
 
 // trusted refuses to send a token in clear to any but this machine and the addresses that
@@ -150,7 +152,7 @@ func trusted(uri string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI goes in clear to %s", host)
+	return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI goes in clear to %s: it has to be https, or this machine", host)
 }
 
 func (s *settings) instance() step {
@@ -159,11 +161,11 @@ func (s *settings) instance() step {
 		st.absent = "AWS_EC2_METADATA_DISABLED"
 		return st
 	}
-	st.provider = ec2rolecreds.New(func(o *ec2rolecreds.Options) {
+	st.retrieve = ec2rolecreds.New(func(o *ec2rolecreds.Options) {
 		o.Client = imds.New(imds.Options{
 			ClientEnableState: imds.ClientEnabled, // or it asks the process's environment
 			Endpoint:          cmp.Or(s.env("AWS_EC2_METADATA_SERVICE_ENDPOINT"), "http://169.254.169.254"),
 		})
-	})
+	}).Retrieve
 	return st
 }

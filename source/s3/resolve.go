@@ -53,7 +53,7 @@ func (b *bucket) list(ctx context.Context) ([]types.Object, error) {
 	for {
 		page, err := call(ctx, b, thrice, in, b.client.ListObjectsV2)
 		if err != nil {
-			return nil, b.explain(ctx, listing(b.loc), err)
+			return nil, b.listError(ctx, err)
 		}
 		for _, o := range page.Contents {
 			key := decoded(aws.ToString(o.Key), page.EncodingType)
@@ -76,6 +76,17 @@ func (b *bucket) list(ctx context.Context) ([]types.Object, error) {
 		}
 		in.ContinuationToken = page.NextContinuationToken
 	}
+}
+
+// listError says, where there is no such bucket, which are near.
+func (b *bucket) listError(ctx context.Context, err error) error {
+	err = b.explain(ctx, listing(b.loc), err)
+	if e, ok := errors.AsType[*lifecycle.Error](err); ok && e.Kind == lifecycle.NotFound {
+		if near := b.otherBuckets(ctx); near != "" {
+			e.Hint = near + "; " + e.Hint
+		}
+	}
+	return err
 }
 
 // decoded undoes the encoding of keys, which XML could not hold otherwise.

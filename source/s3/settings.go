@@ -52,8 +52,10 @@ func load(ctx context.Context, loc location, o *source.OpenOptions) (settings, e
 		s.dualStack = aws.DualStackEndpointStateEnabled
 	}
 	var err error
-	s.endpoint, err = s.endpointOf(loc, "S3")
-	return s, err
+	if s.endpoint, err = s.endpointOf("S3"); err != nil {
+		return s, invalid(loc, err, "set AWS_ENDPOINT_URL to http://HOST:PORT or https://HOST")
+	}
+	return s, nil
 }
 
 func (s *settings) isTrue(key string) bool { return strings.EqualFold(s.env(key), "true") }
@@ -85,7 +87,7 @@ func (s *settings) file(key, name string) []string {
 }
 
 // endpointOf returns the endpoint that is configured for a service ("S3", "STS"), or "".
-func (s *settings) endpointOf(loc location, service string) (string, error) {
+func (s *settings) endpointOf(service string) (string, error) {
 	if s.isTrue("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
 		return "", nil
 	}
@@ -96,8 +98,7 @@ func (s *settings) endpointOf(loc location, service string) (string, error) {
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return "", invalid(loc, fmt.Errorf("the endpoint %s is no URL of a server", source.Redact(endpoint)),
-			"set AWS_ENDPOINT_URL to http://HOST:PORT or https://HOST")
+		return "", fmt.Errorf("the endpoint %s is no URL of a server", source.Redact(endpoint))
 	}
 	return strings.TrimSuffix(endpoint, "/"), nil
 }

@@ -1,0 +1,124 @@
+package s3_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/spinup-llm/spinup/internal/s3test"
+	"github.com/spinup-llm/spinup/source"
+)
+
+// Only what is a digest of the whole object becomes one.
+func TestDigestOf(t *testing.T) {
+	t.Parallel()
+	sum := func(b ...byte) string { return base64.StdEncoding.EncodeToString(b) }
+	full := func(algorithm, header, value string) s3test.Object {
+		return s3test.Object{Algorithm: algorithm, Type: "FULL_OBJECT", Headers: map[string]string{
+			header: value, "x-amz-checksum-type": "FULL_OBJECT",
+		}}
+	}
+	parts := s3test.Object{ETag: `"d41d8cd98f00b204e9800998ecf8427e-2"`}
+	composite := s3test.Object{ETag: parts.ETag, Algorithm: "SHA256", Type: "COMPOSITE"}
+	unsaid := s3test.Object{ETag: parts.ETag, Algorithm: "SHA256", Headers: map[string]string{"x-amz-checksum-sha256": sum(1, 2) + "-2"}}
+	encrypted := func(key, value string) s3test.Object { return s3test.Object{Headers: map[string]string{key: value}} }
+	for name, c := range map[string]struct {
+		object s3test.Object
+		want   string
+		heads  int
+	}{
+		"crc64nvme":            {full("CRC64NVME", "x-amz-checksum-crc64nvme", sum(1, 2, 3, 4, 5, 6, 7, 8)), "crc64nvme:0102030405060708", 1},
+		"crc32c":               {full("CRC32C", "x-amz-checksum-crc32c", sum(1, 2, 3, 4)), "crc32c:01020304", 1},
+		"crc32":                {full("CRC32", "x-amz-checksum-crc32", sum(1, 2, 3, 4)), "crc32:01020304", 1},
+		"sha256":               {full("SHA256", "x-amz-checksum-sha256", sum(make([]byte, 32)...)), "sha256:" + strings.Repeat("00", 32), 1},
+		"an unknown one":       {full("SHA1", "x-amz-checksum-sha1", sum(1)), "md5:d41d8cd98f00b204e9800998ecf8427e", 1},
+		"parts":                {parts, "", 0},
+		"composite":            {composite, "", 0},
+		"composite, unsaid":    {unsaid, "", 1},
+		"md5":                  {s3test.Object{}, "md5:d41d8cd98f00b204e9800998ecf8427e", 1},
+		"md5, encrypted":       {encrypted("x-amz-server-side-encryption", "AES256"), "md5:d41d8cd98f00b204e9800998ecf8427e", 1},
+		"no md5, KMS":          {encrypted("x-amz-server-side-encryption", "aws:kms"), "", 1},
+		"no md5, KMS twice":    {encrypted("x-amz-server-side-encryption", "aws:kms:dsse"), "", 1},
+		"no md5, customer":     {encrypted("x-amz-server-side-encryption-customer-algorithm", "AES256"), "", 1},
+		"an ETag of one's own": {s3test.Object{ETag: `"W/17"`}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := s3test.NewFake(t)
+			fake.PutObject("models", "llama/a", c.object)
+			m := resolve(t, "s3://models/llama", fake.Env())
+			require.Equal(t, c.want, m.Files[0].Digest.String())
+			heads := 0
+			for _, r := range fake.Requests() {
+				if strings.HasPrefix(r, "HEAD") {
+					heads++
+				}
+			}
+			require.Equal(t, c.heads, heads)
+		})
+	}
+}
+
+// Of an upload in parts, the real server's checksum of the whole is the file's own.
+func TestMultipart(t *testing.T) {
+	t.Parallel()
+	srv := s3test.Start(t)
+	srv.Bucket(t, "models")
+	data := bytes.Repeat([]byte("0123456789abcdef"), (11<<20)/16)
+	for algorithm, typ := range map[types.ChecksumAlgorithm]types.ChecksumType{
+		types.ChecksumAlgorithmCrc64nvme: types.ChecksumTypeFullObject,
+		types.ChecksumAlgorithmCrc32c:    types.ChecksumTypeFullObject,
+		types.ChecksumAlgorithmCrc32:     types.ChecksumTypeFullObject,
+		types.ChecksumAlgorithmSha256:    types.ChecksumTypeComposite,
+	} {
+		upload(t, srv, "llama/"+string(algorithm), data, algorithm, typ)
+	}
+	src := open(t, "s3://models/llama", srv.Env())
+	m, err := src.Resolve(t.Context())
+	require.NoError(t, err)
+	require.Len(t, m.Files, 4)
+	for _, f := range m.Files {
+		require.Contains(t, f.Version, "-3", "the ETag is one of parts")
+		if f.Path == "SHA256" {
+			require.Equal(t, source.Digest{}, f.Digest, "a digest of digests is none of the file")
+			continue
+		}
+		require.Equal(t, strings.ToLower(f.Path), f.Digest.Algorithm)
+		hash := f.Digest.NewHash(f.Size)
+		_, err := hash.Write(data)
+		require.NoError(t, err)
+		require.True(t, f.Digest.Equal(hash.Sum(nil)), f.Path)
+		require.Equal(t, string(data), readAll(t, src, f))
+	}
+}
+
+func upload(t *testing.T, srv *s3test.Server, key string, data []byte, algorithm types.ChecksumAlgorithm, typ types.ChecksumType) {
+	t.Helper()
+	bucket, c := "models", srv.Client(t)
+	made, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: &bucket, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: typ,
+	})
+	require.NoError(t, err)
+	var parts []types.CompletedPart
+	for n := int32(1); len(data) > 0; n++ {
+		part := data[:min(len(data), 5<<20)]
+		data = data[len(part):]
+		out, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: &bucket, Key: &key, UploadId: made.UploadId, PartNumber: &n, Body: bytes.NewReader(part), ChecksumAlgorithm: algorithm,
+		})
+		require.NoError(t, err)
+		parts = append(parts, types.CompletedPart{
+			PartNumber: &n, ETag: out.ETag, ChecksumCRC64NVME: out.ChecksumCRC64NVME, ChecksumCRC32C: out.ChecksumCRC32C,
+			ChecksumCRC32: out.ChecksumCRC32, ChecksumSHA256: out.ChecksumSHA256,
+		})
+	}
+	_, err = c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: &bucket, Key: &key, UploadId: made.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, ChecksumType: typ,
+	})
+	require.NoError(t, err)
+}
