@@ -4,8 +4,11 @@ package engine_test
 
 import (
 	"bufio"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/internal/guardian"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -40,7 +44,7 @@ func runHost(t *testing.T, then, dir, modes string) (*exec.Cmd, *bufio.Scanner) 
 
 func TestNothingOutlivesAKilledHost(t *testing.T) {
 	t.Parallel()
-	for _, then := range []string{"starting", "serving"} {
+	for _, then := range []string{"starting", "serving", "careless"} {
 		t.Run(then, func(t *testing.T) {
 			t.Parallel()
 			spec := fakeengine.Spec(t)
@@ -52,6 +56,42 @@ func TestNothingOutlivesAKilledHost(t *testing.T) {
 			require.Error(t, host.Wait())
 		})
 	}
+}
+
+// Wherever a launch is when the host ends, nothing comes of it.
+func TestHostKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for range 12 {
+		dir := fakeengine.Spec(t).Dir
+		host := exec.CommandContext(t.Context(), self, hostArg, "starting", dir, "brood,stubborn")
+		require.NoError(t, host.Start())
+		select {
+		case <-time.After(rand.N(80 * time.Millisecond)):
+		case <-t.Context().Done():
+		}
+		below := guardian.Family(host.Process.Pid)[1:]
+		require.NoError(t, host.Process.Kill())
+		require.Error(t, host.Wait())
+		require.Eventually(t, func() bool {
+			return !slices.ContainsFunc(below, guardian.Process.Alive) && len(mentioning(t, dir)) == 0
+		}, promise, 5*time.Millisecond, "%v %v", below, mentioning(t, dir))
+	}
+}
+
+// mentioning lists the processes that have text in their arguments.
+func mentioning(t *testing.T, text string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	var found []string
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), text) {
+			found = append(found, f)
+		}
+	}
+	return found
 }
 
 func TestNothingOutlivesAHostThatForgetsToStop(t *testing.T) {
@@ -142,4 +182,3 @@ func parentOf(t *testing.T, pid int) int {
 	require.NoError(t, err)
 	return parent
 }
-

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -93,4 +95,19 @@ func (p *Process) complete(err error, kind lifecycle.Kind, op string) error {
 		}
 	}
 	return &c
+}
+
+// redactor takes the values of the environments out of a text, and each line of a value of
+// several, as output comes by lines.
+func redactor(envs ...lifecycle.EnvVars) func(string) string {
+	secrets := lifecycle.EnvVars{}
+	for _, env := range envs {
+		for k, v := range env {
+			secrets[k] = v
+			for i, line := range strings.Split(v, "\n") {
+				secrets[k+"\n"+strconv.Itoa(i)] = line
+			}
+		}
+	}
+	return secrets.Redact
 }

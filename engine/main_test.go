@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
@@ -40,6 +42,9 @@ func host(then, dir, modes string) {
 	if err != nil {
 		panic(err)
 	}
+	if then == "careless" {
+		shareDescriptors()
+	}
 	if then != "starting" {
 		err = p.Ready(ctx)
 	}
@@ -53,6 +58,25 @@ func host(then, dir, modes string) {
 		os.Exit(0)
 	}
 	select {}
+}
+
+// shareDescriptors starts a program that holds every pipe of the host open, as a host does
+// that forks by itself.
+func shareDescriptors() {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		fd, err := strconv.Atoi(name.Name())
+		link, _ := os.Readlink("/proc/self/fd/" + name.Name())
+		if err == nil && strings.HasPrefix(link, "pipe:") {
+			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+		}
+	}
+	if err := exec.Command("/bin/sleep", "20").Start(); err != nil {
+		panic(err)
+	}
 }
 
 // start starts a fake engine; t's end stops it.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"maps"
 	"net/url"
 	"time"
 
@@ -84,12 +83,7 @@ func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (err error) 
 		return p.complete(err, lifecycle.Invalid, "engine.Command")
 	}
 	p.command = &cmd
-	secrets := maps.Clone(cmd.Env)
-	if secrets == nil {
-		secrets = lifecycle.EnvVars{}
-	}
-	maps.Copy(secrets, spec.Env)
-	p.redact = secrets.Redact
+	p.redact = redactor(cmd.Env, spec.Env)
 	p.url = &url.URL{Scheme: "http", Host: reachable(spec.Addr)}
 	p.output = newOutput(e.NewParser(spec))
 	p.scope = p.opts.Scope

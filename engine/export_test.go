@@ -1,0 +1,4 @@
+package engine
+
+// EachLine is fuzzed.
+var EachLine = eachLine

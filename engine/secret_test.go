@@ -1,0 +1,41 @@
+package engine_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+const canary = "hf_canary9c1f"
+
+func TestNoSecretLeaves(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"crash", "fatal", ""} {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		spec := fakeengine.Spec(t, "leak", mode)
+		spec.Env = lifecycle.EnvVars{"HF_TOKEN": canary, "KEY": "-----BEGIN\nof-key-line1\nof-key-line2"}
+		spec.Weights = &url.URL{Scheme: "s3", Host: "b", User: url.UserPassword("k", canary), RawQuery: "sig=" + canary}
+		spec.Kwargs["hf_token"] = canary
+		p := start(t, spec, &engine.Options{Logger: logger})
+		var seen bytes.Buffer
+		fmt.Fprintln(&seen, p.Ready(t.Context()))
+		require.NoError(t, p.Stop(t.Context()))
+		for e := range p.Events(t.Context()) {
+			fmt.Fprintf(&seen, "%+v %v\n", e, e.Err)
+		}
+		fmt.Fprintf(&seen, "%v %+v %#v %v %+v %+v", p, p, p, p.Err(), spec, &spec)
+		require.NotContains(t, seen.String(), canary, mode)
+		require.Contains(t, log.String(), "HF_TOKEN=[redacted]", mode)
+		require.NotContains(t, log.String(), canary, mode)
+		require.NotContains(t, seen.String()+log.String(), "of-key-line", mode)
+	}
+}
