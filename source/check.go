@@ -7,9 +7,8 @@ import (
 	"path"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/lifecycle"
+	"golang.org/x/sync/errgroup"
 )
 
 const checkOp = "source.CheckModel"

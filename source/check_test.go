@@ -11,20 +11,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
-func model(t testing.TB) memory {
-	t.Helper()
+func model(tb testing.TB) memory {
+	tb.Helper()
 	return memory{
 		"config.json":                      `{"architectures":["LlamaForCausalLM"]}`,
 		"tokenizer.json":                   `{}`,
 		"model.safetensors.index.json":     `{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors"}}`,
-		"model-00001-of-00002.safetensors": shard(t, "a", 10),
-		"model-00002-of-00002.safetensors": shard(t, "b", 100_000),
+		"model-00001-of-00002.safetensors": shard(tb, "a", 10),
+		"model-00002-of-00002.safetensors": shard(tb, "b", 100_000),
 		"original/params.json":             `not looked at`,
 	}
 }
@@ -50,8 +49,8 @@ func TestCheckModelAccepts(t *testing.T) {
 }
 
 // largeHeader returns a file whose header does not fit into the first read.
-func largeHeader(t testing.TB) string {
-	t.Helper()
+func largeHeader(tb testing.TB) string {
+	tb.Helper()
 	entries := map[string]any{}
 	for i := range 2000 {
 		entries[fmt.Sprintf("model.layers.%d.weight", i)] = map[string]any{
@@ -59,8 +58,8 @@ func largeHeader(t testing.TB) string {
 		}
 	}
 	header, err := json.Marshal(entries)
-	require.NoError(t, err)
-	require.Greater(t, len(header), 64<<10)
+	require.NoError(tb, err)
+	require.Greater(tb, len(header), 64<<10)
 	out := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return string(append(append(out, header...), make([]byte, 2000)...))
 }

@@ -99,7 +99,7 @@ func folderFault(p string, names map[string]bool) string {
 func (m *Manifest) digest() string {
 	h := sha256.New()
 	for _, f := range m.Files {
-		fmt.Fprintf(h, "%q %d %q %q\n", f.Path, f.Size, f.Version, f.Digest)
+		_, _ = fmt.Fprintf(h, "%q %d %q %q\n", f.Path, f.Size, f.Version, f.Digest)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -8,11 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func TestManifest(t *testing.T) {
@@ -56,7 +55,9 @@ func TestManifestRevision(t *testing.T) {
 	require.Len(t, rev(), 64)
 	seen := map[string]bool{rev(a): true}
 	for _, f := range []source.File{
-		{Path: "a ", Size: 1, Version: "v"}, {Path: "a", Size: 2, Version: "v"}, {Path: "a", Size: 1, Version: "w"},
+		{Path: "a ", Size: 1, Version: "v"},
+		{Path: "a", Size: 2, Version: "v"},
+		{Path: "a", Size: 1, Version: "w"},
 		{Path: "a", Size: 1, Version: "v", Digest: source.Digest{Algorithm: "md5", Hex: "00"}},
 	} {
 		require.False(t, seen[rev(f)], "%v", f)

@@ -8,9 +8,8 @@ import (
 	"io"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 // memory is a Source of files that a test wrote down.
@@ -35,20 +34,20 @@ func (m memory) Open(ctx context.Context, f source.File, off, n int64) (io.ReadC
 	return io.NopCloser(bytes.NewReader([]byte(m[f.Path])[off : off+n])), nil
 }
 
-func (m memory) manifest(t testing.TB) *source.Manifest {
-	t.Helper()
-	man, err := m.Resolve(t.Context())
-	require.NoError(t, err)
+func (m memory) manifest(tb testing.TB) *source.Manifest {
+	tb.Helper()
+	man, err := m.Resolve(tb.Context())
+	require.NoError(tb, err)
 	return man
 }
 
 // shard returns a safetensors file with one tensor of n bytes.
-func shard(t testing.TB, name string, n int) string {
-	t.Helper()
+func shard(tb testing.TB, name string, n int) string {
+	tb.Helper()
 	header, err := json.Marshal(map[string]any{
 		name: map[string]any{"dtype": "U8", "shape": []int{n}, "data_offsets": []int{0, n}},
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	out := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return string(append(append(out, header...), make([]byte, n)...))
 }

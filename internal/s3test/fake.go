@@ -39,10 +39,11 @@ type Object struct {
 }
 
 // NewFake starts a Fake that ends with the test.
-func NewFake(t testing.TB) *Fake {
+func NewFake(tb testing.TB) *Fake {
+	tb.Helper()
 	f := &Fake{buckets: map[string]map[string]Object{}}
 	srv := httptest.NewServer(f)
-	t.Cleanup(srv.Close)
+	tb.Cleanup(srv.Close)
 	f.Endpoint = srv.URL
 	return f
 }

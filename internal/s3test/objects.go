@@ -18,9 +18,10 @@ import (
 )
 
 // Client returns a client of the server's owner, for what the methods here do not do.
-func (s *Server) Client(t testing.TB) *s3.Client {
+func (s *Server) Client(tb testing.TB) *s3.Client {
+	tb.Helper()
 	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
+	tb.Cleanup(transport.CloseIdleConnections)
 	return s3.New(s3.Options{
 		Region: Region, BaseEndpoint: &s.Endpoint, UsePathStyle: true, HTTPClient: &http.Client{Transport: transport},
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
@@ -28,60 +29,60 @@ func (s *Server) Client(t testing.TB) *s3.Client {
 }
 
 // Bucket creates a bucket where there is none.
-func (s *Server) Bucket(t testing.TB, bucket string) {
-	t.Helper()
-	_, err := s.Client(t).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+func (s *Server) Bucket(tb testing.TB, bucket string) {
+	tb.Helper()
+	_, err := s.Client(tb).CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: &bucket})
 	if _, owned := errors.AsType[*types.BucketAlreadyOwnedByYou](err); !owned {
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
 }
 
 // Put stores an object as S3 does by default, with a CRC64NVME, and creates the bucket.
-func (s *Server) Put(t testing.TB, bucket, key string, data []byte) {
-	t.Helper()
-	s.Bucket(t, bucket)
-	s.put(t, s.Client(t), bucket, key, data)
+func (s *Server) Put(tb testing.TB, bucket, key string, data []byte) {
+	tb.Helper()
+	s.Bucket(tb, bucket)
+	s.put(tb, s.Client(tb), bucket, key, data)
 }
 
-func (s *Server) put(t testing.TB, c *s3.Client, bucket, key string, data []byte) {
-	t.Helper()
-	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
+func (s *Server) put(tb testing.TB, c *s3.Client, bucket, key string, data []byte) {
+	tb.Helper()
+	_, err := c.PutObject(tb.Context(), &s3.PutObjectInput{
 		Bucket: &bucket, Key: &key, Body: bytes.NewReader(data), ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme,
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 }
 
 // Upload stores the files below dir under prefix.
-func (s *Server) Upload(t testing.TB, bucket, prefix, dir string) {
-	t.Helper()
-	s.Bucket(t, bucket)
-	c := s.Client(t)
-	require.NoError(t, filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+func (s *Server) Upload(tb testing.TB, bucket, prefix, dir string) {
+	tb.Helper()
+	s.Bucket(tb, bucket)
+	c := s.Client(tb)
+	require.NoError(tb, filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		data, err := os.ReadFile(file) //nolint:gosec // a file of the test
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		rel, err := filepath.Rel(dir, file)
-		require.NoError(t, err)
-		s.put(t, c, bucket, path.Join(prefix, filepath.ToSlash(rel)), data)
+		require.NoError(tb, err)
+		s.put(tb, c, bucket, path.Join(prefix, filepath.ToSlash(rel)), data)
 		return nil
 	}))
 }
 
 // Delete removes an object.
-func (s *Server) Delete(t testing.TB, bucket, key string) {
-	t.Helper()
-	_, err := s.Client(t).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
-	require.NoError(t, err)
+func (s *Server) Delete(tb testing.TB, bucket, key string) {
+	tb.Helper()
+	_, err := s.Client(tb).DeleteObject(tb.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+	require.NoError(tb, err)
 }
 
 // Public lets everybody list and read the bucket.
-func (s *Server) Public(t testing.TB, bucket string) {
-	t.Helper()
-	s.Bucket(t, bucket)
+func (s *Server) Public(tb testing.TB, bucket string) {
+	tb.Helper()
+	s.Bucket(tb, bucket)
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
 		`"Action":["s3:ListBucket","s3:GetObject"],"Resource":["arn:aws:s3:::` + bucket + `","arn:aws:s3:::` + bucket + `/*"]}]}`
-	_, err := s.Client(t).PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: aws.String(policy)})
-	require.NoError(t, err)
+	_, err := s.Client(tb).PutBucketPolicy(tb.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: aws.String(policy)})
+	require.NoError(tb, err)
 }

@@ -11,16 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // The keys of the server's only user. The secret has the characters that break URIs.
 const (
 	AccessKey = "AKIAS3TESTSERVER"
-	SecretKey = "s3test/secret+key/canary"
+	SecretKey = "s3test/secret+key/canary" //nolint:gosec // of a server on loopback, for one test
 	Region    = "us-east-1"
 )
 
@@ -36,18 +35,18 @@ type Server struct {
 
 // Start builds the server where needed and starts it on a free port. It skips t like
 // testenv.Real.
-func Start(t testing.TB) *Server {
-	t.Helper()
-	path := testenv.Tool(t, "s3server")
+func Start(tb testing.TB) *Server {
+	tb.Helper()
+	path := testenv.Tool(tb, "s3server")
 	var err error
 	for range 5 { // a port that was free may be taken before the server has it
-		s := &Server{AccessKey: AccessKey, SecretKey: SecretKey, Dir: t.TempDir()}
-		if err = s.start(t, path); err == nil {
-			t.Cleanup(s.Stop)
+		s := &Server{AccessKey: AccessKey, SecretKey: SecretKey, Dir: tb.TempDir()}
+		if err = s.start(tb, path); err == nil {
+			tb.Cleanup(s.Stop)
 			return s
 		}
 	}
-	t.Fatalf("s3test: %v", err)
+	tb.Fatalf("s3test: %v", err)
 	return nil
 }
 
@@ -65,11 +64,13 @@ func (s *Server) Env() lifecycle.EnvVars {
 	}
 }
 
-func (s *Server) start(t testing.TB, path string) error {
-	addr := freeAddr(t)
+func (s *Server) start(tb testing.TB, path string) error {
+	tb.Helper()
+	addr := freeAddr(tb)
 	s.Endpoint = "http://" + addr
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, path, "--port", addr, "--health", "/health", "--quiet",
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
+	cmd := exec.CommandContext(ctx, path, //nolint:gosec // the test env built it
+		"--port", addr, "--health", "/health", "--quiet",
 		"--access", s.AccessKey, "--secret", s.SecretKey, "--region", Region, "posix", s.Dir)
 	cmd.SysProcAttr = diesWithParent()
 	var out bytes.Buffer
@@ -123,10 +124,10 @@ func (s *Server) healthy(ctx context.Context, exited <-chan struct{}) error {
 	}
 }
 
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+func freeAddr(tb testing.TB) string {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }

@@ -6,9 +6,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
+	"github.com/stretchr/testify/require"
 )
 
 func TestServer(t *testing.T) {

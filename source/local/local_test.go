@@ -9,55 +9,57 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/local"
 	"github.com/spinup-llm/spinup/source/sourcetest"
+	"github.com/stretchr/testify/require"
 )
 
 type repo struct{ dir string }
 
-func (r repo) Put(t testing.TB, path string, data []byte) {
-	t.Helper()
-	write(t, filepath.Join(r.dir, path), data)
+func (r repo) Put(tb testing.TB, path string, data []byte) {
+	tb.Helper()
+	write(tb, filepath.Join(r.dir, path), data)
 }
 
-func (r repo) PutBeside(t testing.TB, suffix, path string, data []byte) {
-	t.Helper()
-	write(t, filepath.Join(r.dir+suffix, path), data)
+func (r repo) PutBeside(tb testing.TB, suffix, path string, data []byte) {
+	tb.Helper()
+	write(tb, filepath.Join(r.dir+suffix, path), data)
 }
 
-func (r repo) Delete(t testing.TB, path string) {
-	t.Helper()
-	require.NoError(t, os.Remove(filepath.Join(r.dir, path)))
+func (r repo) Delete(tb testing.TB, path string) {
+	tb.Helper()
+	require.NoError(tb, os.Remove(filepath.Join(r.dir, path)))
 }
 
-func (r repo) Source(t testing.TB) source.Source {
-	t.Helper()
-	return open(t, r.dir)
+func (r repo) Source(tb testing.TB) source.Source {
+	tb.Helper()
+	return open(tb, r.dir)
 }
 
-func write(t testing.TB, path string, data []byte) {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o750))
-	require.NoError(t, os.WriteFile(path, data, 0o600))
+func write(tb testing.TB, path string, data []byte) {
+	tb.Helper()
+	require.NoError(tb, os.MkdirAll(filepath.Dir(path), 0o750))
+	require.NoError(tb, os.WriteFile(path, data, 0o600))
 }
 
-func open(t testing.TB, uri string) source.Source {
-	t.Helper()
+func open(tb testing.TB, uri string) source.Source {
+	tb.Helper()
 	var mux source.Mux
 	mux.Handle("file", local.Opener())
-	src, err := mux.Open(t.Context(), uri)
-	require.NoError(t, err)
+	src, err := mux.Open(tb.Context(), uri)
+	require.NoError(tb, err)
 	return src
 }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	sourcetest.Run(t, sourcetest.Harness{
-		New:  func(t testing.TB) sourcetest.Repo { return repo{filepath.Join(t.TempDir(), "llama")} },
+		New: func(tb testing.TB) sourcetest.Repo {
+			tb.Helper()
+			return repo{filepath.Join(tb.TempDir(), "llama")}
+		},
 		Many: 1100,
 	})
 }

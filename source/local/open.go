@@ -23,10 +23,10 @@ func (d *Dir) Open(ctx context.Context, f source.File, off, n int64) (io.ReadClo
 		return nil, err
 	}
 	name := d.on(f.Path)
-	if err := lifecycle.FromContext(ctx, opRead, name); err != nil {
+	if err = lifecycle.FromContext(ctx, opRead, name); err != nil {
 		return nil, err
 	}
-	if err := unchanged(name, f); err != nil {
+	if err = unchanged(name, f); err != nil {
 		return nil, err
 	}
 	file, err := os.Open(name) //nolint:gosec // CheckPath has seen it

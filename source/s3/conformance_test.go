@@ -5,12 +5,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/sourcetest"
+	"github.com/stretchr/testify/require"
 )
 
 // store is what the fake and the real server have in common.
@@ -27,8 +26,15 @@ func (s fakeStore) remove(_ testing.TB, bucket, key string)           { s.Delete
 
 type realStore struct{ *s3test.Server }
 
-func (s realStore) put(t testing.TB, bucket, key string, data []byte) { s.Put(t, bucket, key, data) }
-func (s realStore) remove(t testing.TB, bucket, key string)           { s.Delete(t, bucket, key) }
+func (s realStore) put(tb testing.TB, bucket, key string, data []byte) {
+	tb.Helper()
+	s.Put(tb, bucket, key, data)
+}
+
+func (s realStore) remove(tb testing.TB, bucket, key string) {
+	tb.Helper()
+	s.Delete(tb, bucket, key)
+}
 
 // repo is a folder of a bucket.
 type repo struct {
@@ -36,47 +42,48 @@ type repo struct {
 	bucket, prefix string
 }
 
-func (r repo) Put(t testing.TB, path string, data []byte) {
-	t.Helper()
-	r.put(t, r.bucket, r.prefix+"/"+path, data)
+func (r repo) Put(tb testing.TB, path string, data []byte) {
+	tb.Helper()
+	r.put(tb, r.bucket, r.prefix+"/"+path, data)
 }
 
-func (r repo) PutBeside(t testing.TB, suffix, path string, data []byte) {
-	t.Helper()
-	r.put(t, r.bucket, r.prefix+suffix+"/"+path, data)
+func (r repo) PutBeside(tb testing.TB, suffix, path string, data []byte) {
+	tb.Helper()
+	r.put(tb, r.bucket, r.prefix+suffix+"/"+path, data)
 }
 
-func (r repo) Delete(t testing.TB, path string) {
-	t.Helper()
-	r.remove(t, r.bucket, r.prefix+"/"+path)
+func (r repo) Delete(tb testing.TB, path string) {
+	tb.Helper()
+	r.remove(tb, r.bucket, r.prefix+"/"+path)
 }
 
-func (r repo) Source(t testing.TB) source.Source {
-	t.Helper()
-	return open(t, "s3://"+r.bucket+"/"+r.prefix, r.Env())
+func (r repo) Source(tb testing.TB) source.Source {
+	tb.Helper()
+	return open(tb, "s3://"+r.bucket+"/"+r.prefix, r.Env())
 }
 
 // open opens uri with nothing but env.
-func open(t testing.TB, uri string, env lifecycle.EnvVars) source.Source {
-	t.Helper()
-	src, err := tryOpen(t, uri, env)
-	require.NoError(t, err)
+func open(tb testing.TB, uri string, env lifecycle.EnvVars) source.Source {
+	tb.Helper()
+	src, err := tryOpen(tb, uri, env)
+	require.NoError(tb, err)
 	return src
 }
 
-func tryOpen(t testing.TB, uri string, env lifecycle.EnvVars) (source.Source, error) {
-	t.Helper()
+func tryOpen(tb testing.TB, uri string, env lifecycle.EnvVars) (source.Source, error) {
+	tb.Helper()
 	var mux source.Mux
 	mux.Handle("s3", hermetic(env))
-	return mux.Open(t.Context(), uri)
+	return mux.Open(tb.Context(), uri)
 }
 
 func harness(s store) sourcetest.Harness {
 	var n atomic.Int64
 	return sourcetest.Harness{
-		New: func(t testing.TB) sourcetest.Repo {
+		New: func(tb testing.TB) sourcetest.Repo {
+			tb.Helper()
 			bucket := fmt.Sprintf("bucket%d", n.Add(1))
-			s.put(t, bucket, "elsewhere/file", nil)
+			s.put(tb, bucket, "elsewhere/file", nil)
 			return repo{s, bucket, "models/llama"}
 		},
 		Many: 1100, Digests: true,

@@ -14,11 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source/s3"
+	"github.com/stretchr/testify/require"
 )
 
 var keyID = regexp.MustCompile(`Credential=([^/]+)/`)
@@ -206,7 +205,7 @@ func TestProfileSettings(t *testing.T) {
 	config := strings.ReplaceAll("[profile x]\nregion=eu-south-1\nservices=mine\naws_access_key_id=A\naws_secret_access_key=s\n"+
 		"[services mine]\ns3 =\n  endpoint_url = URL\n", "URL", fake.Endpoint)
 	env := lifecycle.EnvVars{"AWS_PROFILE": "x", "AWS_CONFIG_FILE": writeFile(t, "config", config)}
-	require.Len(t, resolve(t, "s3://models/llama", env).Files, 1)
+	require.Len(t, resolve(t, env).Files, 1)
 	require.Equal(t, "eu-south-1", region)
 }
 

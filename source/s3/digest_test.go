@@ -8,10 +8,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 // Only what is a digest of the whole object becomes one.
@@ -51,7 +50,7 @@ func TestDigestOf(t *testing.T) {
 			t.Parallel()
 			fake := s3test.NewFake(t)
 			fake.PutObject("models", "llama/a", c.object)
-			m := resolve(t, "s3://models/llama", fake.Env())
+			m := resolve(t, fake.Env())
 			require.Equal(t, c.want, m.Files[0].Digest.String())
 			heads := 0
 			for _, r := range fake.Requests() {
@@ -100,10 +99,10 @@ func TestMultipart(t *testing.T) {
 func upload(t *testing.T, srv *s3test.Server, key string, data []byte, algorithm types.ChecksumAlgorithm, typ types.ChecksumType) {
 	t.Helper()
 	bucket, c := "models", srv.Client(t)
-	made, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+	made, createErr := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: &bucket, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: typ,
 	})
-	require.NoError(t, err)
+	require.NoError(t, createErr)
 	var parts []types.CompletedPart
 	for n := int32(1); len(data) > 0; n++ {
 		part := data[:min(len(data), 5<<20)]
@@ -117,7 +116,7 @@ func upload(t *testing.T, srv *s3test.Server, key string, data []byte, algorithm
 			ChecksumCRC32: out.ChecksumCRC32, ChecksumSHA256: out.ChecksumSHA256,
 		})
 	}
-	_, err = c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+	_, err := c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 		Bucket: &bucket, Key: &key, UploadId: made.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, ChecksumType: typ,
 	})
 	require.NoError(t, err)

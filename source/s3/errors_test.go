@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 // answering returns a fake that answers everything of one method in the same way.
@@ -147,7 +146,7 @@ func TestListRetries(t *testing.T) {
 		s3test.Fail(w, 503, "SlowDown", "Please reduce your request rate.")
 		return true
 	}
-	require.Len(t, resolve(t, "s3://models/llama", fake.Env()).Files, 1)
+	require.Len(t, resolve(t, fake.Env()).Files, 1)
 }
 
 func TestNotS3(t *testing.T) {

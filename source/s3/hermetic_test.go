@@ -7,11 +7,10 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/s3"
+	"github.com/stretchr/testify/require"
 )
 
 // hermetic is the driver's Opener with env and nothing of the process's environment.
@@ -27,12 +26,12 @@ func hermetic(env lifecycle.EnvVars) source.Opener {
 func dump(v any) string { return fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v) }
 
 // openWith opens uri with nothing but env and the client.
-func openWith(t testing.TB, uri string, env lifecycle.EnvVars, client *http.Client) source.Source {
-	t.Helper()
+func openWith(tb testing.TB, uri string, env lifecycle.EnvVars, client *http.Client) source.Source {
+	tb.Helper()
 	mux := source.Mux{HTTP: client}
 	mux.Handle("s3", hermetic(env))
-	src, err := mux.Open(t.Context(), uri)
-	require.NoError(t, err)
+	src, err := mux.Open(tb.Context(), uri)
+	require.NoError(tb, err)
 	return src
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/aws/smithy-go"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -36,7 +35,12 @@ func (b *bucket) hint(r request, kind lifecycle.Kind, err error) string {
 			return "the object is archived: restore it first"
 		}
 		return form
+	default:
+		return b.unreachedHint(err)
 	}
+}
+
+func (b *bucket) unreachedHint(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "let AWS_CA_BUNDLE name a file with the authority of the server's certificate"
 	}

@@ -6,7 +6,6 @@ import (
 	"net/url"
 
 	"github.com/aws/smithy-go"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 

@@ -28,9 +28,8 @@ type location struct {
 func parse(u *url.URL) (location, error) {
 	l := location{bucket: u.Host, folder: strings.HasSuffix(u.Path, "/")}
 	l.prefix = strings.TrimSuffix(strings.TrimPrefix(u.Path, "/"), "/")
-	password := false
 	if u.User != nil {
-		_, password = u.User.Password()
+		_, password := u.User.Password()
 		l.anonymous = u.User.Username() == "anonymous" && !password
 	}
 	fail := func(reason, hint string) (location, error) {

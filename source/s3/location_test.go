@@ -4,11 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 func TestMalformed(t *testing.T) {
@@ -70,8 +69,8 @@ func FuzzURI(f *testing.F) {
 		}
 		src, err := tryOpen(t, "s3://"+rest, nil)
 		if err == nil {
-			u, err := src.(source.Locator).Locate(source.File{Path: "x"})
-			require.NoError(t, err)
+			u, locateErr := src.(source.Locator).Locate(source.File{Path: "x"})
+			require.NoError(t, locateErr)
 			require.Nil(t, u.User)
 			return
 		}

@@ -4,27 +4,27 @@ import (
 	"io"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
-func resolve(t testing.TB, uri string, env lifecycle.EnvVars) *source.Manifest {
-	t.Helper()
-	m, err := open(t, uri, env).Resolve(t.Context())
-	require.NoError(t, err)
+// resolve lists s3://models/llama.
+func resolve(tb testing.TB, env lifecycle.EnvVars) *source.Manifest {
+	tb.Helper()
+	m, err := open(tb, "s3://models/llama", env).Resolve(tb.Context())
+	require.NoError(tb, err)
 	return m
 }
 
-func readAll(t testing.TB, src source.Source, f source.File) string {
-	t.Helper()
-	body, err := src.Open(t.Context(), f, 0, -1)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, body.Close()) }()
+func readAll(tb testing.TB, src source.Source, f source.File) string {
+	tb.Helper()
+	body, err := src.Open(tb.Context(), f, 0, -1)
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, body.Close()) }()
 	data, err := io.ReadAll(body)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(data)
 }
 
@@ -66,7 +66,7 @@ func TestFolderMarkers(t *testing.T) {
 	_, err := open(t, "s3://models/llama", fake.Env()).Resolve(t.Context())
 	require.ErrorIs(t, err, lifecycle.NotFound, "markers are no files")
 	fake.Put("models", "llama/sub/a", nil)
-	require.Len(t, resolve(t, "s3://models/llama", fake.Env()).Files, 1)
+	require.Len(t, resolve(t, fake.Env()).Files, 1)
 	fake.Put("models", "llama/sub/", []byte("no marker"))
 	_, err = open(t, "s3://models/llama", fake.Env()).Resolve(t.Context())
 	require.ErrorIs(t, err, lifecycle.Invalid)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/spinup-llm/spinup/source"
 )
 
@@ -28,9 +27,9 @@ func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 	key := b.key(f)
 	body, err := b.get(ctx, key, f, off, n)
 	if b.maybeObject(f, key) && statusOf(err) == http.StatusNotFound {
-		if body, second := b.get(ctx, b.loc.prefix, f, off, n); second == nil {
+		if whole, second := b.get(ctx, b.loc.prefix, f, off, n); second == nil {
 			b.single.Store(true)
-			return body, nil
+			return whole, nil
 		}
 	}
 	if err != nil {
@@ -111,7 +110,7 @@ func (r *body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil || r.left == 0:
 		return n, nil
-	case err == io.EOF: //nolint:errorlint // io.Reader's own
+	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
 	return n, r.b.explain(r.ctx, reading(opRead, r.b.loc, r.key), err)

@@ -4,10 +4,9 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // What goes wrong with a real server has the kind and the hint that it has with the fake.
@@ -65,5 +64,5 @@ func TestServerRegion(t *testing.T) {
 	srv.Put(t, "models", "llama/config.json", []byte("{}"))
 	env := maps.Clone(srv.Env())
 	env["AWS_REGION"] = "eu-west-1"
-	require.Len(t, resolve(t, "s3://models/llama", env).Files, 1)
+	require.Len(t, resolve(t, env).Files, 1)
 }

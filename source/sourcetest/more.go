@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 // A digest is the file's own, whatever its size.
 func testDigests(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	for path, n := range map[string]int{"empty": 0, "one": 1, "large": 1 << 20} {
 		repo.Put(t, path, noise(n))
@@ -34,6 +34,7 @@ func testDigests(t *testing.T, h Harness) {
 
 // A model can be checked through the driver, and a truncated one is found.
 func testModel(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	header := `{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}`
 	shard := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header+"data"...)
@@ -48,6 +49,7 @@ func testModel(t *testing.T, h Harness) {
 
 // What a driver offers beside Source is as promised.
 func testOptional(t *testing.T, h Harness) {
+	t.Helper()
 	src, f := stored(t, h.New(t), "a/ü b.bin", noise(100))
 	if in, ok := src.(source.InPlace); ok {
 		require.True(t, filepath.IsAbs(in.LocalDir()))

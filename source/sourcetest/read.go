@@ -7,43 +7,43 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // noise returns n bytes that repeat nowhere.
 func noise(n int) []byte {
 	b := make([]byte, n+8)
 	for i := 0; i < n; i += 4 {
-		binary.LittleEndian.PutUint32(b[i:], uint32(i)*2654435761) //nolint:gosec // wraps on purpose
+		binary.LittleEndian.PutUint32(b[i:], uint32(i)*2654435761)
 	}
 	return b[:n]
 }
 
-func read(t testing.TB, src source.Source, f source.File, off, n int64) []byte {
-	t.Helper()
-	body, err := src.Open(t.Context(), f, off, n)
-	require.NoError(t, err)
+func read(tb testing.TB, src source.Source, f source.File, off, n int64) []byte {
+	tb.Helper()
+	body, err := src.Open(tb.Context(), f, off, n)
+	require.NoError(tb, err)
 	data, err := io.ReadAll(body)
-	require.NoError(t, err)
-	require.NoError(t, body.Close())
+	require.NoError(tb, err)
+	require.NoError(tb, body.Close())
 	return data
 }
 
 // stored puts data and returns the file as it is listed.
-func stored(t testing.TB, repo Repo, path string, data []byte) (source.Source, source.File) {
-	t.Helper()
-	repo.Put(t, path, data)
-	src := repo.Source(t)
-	f, ok := resolve(t, src).File(path)
-	require.True(t, ok)
+func stored(tb testing.TB, repo Repo, path string, data []byte) (source.Source, source.File) {
+	tb.Helper()
+	repo.Put(tb, path, data)
+	src := repo.Source(tb)
+	f, ok := resolve(tb, src).File(path)
+	require.True(tb, ok)
 	return src, f
 }
 
 func testRanges(t *testing.T, h Harness) {
+	t.Helper()
 	const size = 100_000
 	data := noise(size)
 	src, f := stored(t, h.New(t), "a.bin", data)
@@ -71,6 +71,7 @@ func testRanges(t *testing.T, h Harness) {
 }
 
 func testOutside(t *testing.T, h Harness) {
+	t.Helper()
 	src, f := stored(t, h.New(t), "a", noise(10))
 	for _, off := range []int64{-1, 11, 1 << 62} {
 		_, err := src.Open(t.Context(), f, off, 1)
@@ -85,6 +86,7 @@ func testOutside(t *testing.T, h Harness) {
 }
 
 func testConcurrent(t *testing.T, h Harness) {
+	t.Helper()
 	const size = 1 << 20
 	data := noise(size)
 	src, f := stored(t, h.New(t), "a.bin", data)
@@ -115,6 +117,7 @@ func testConcurrent(t *testing.T, h Harness) {
 }
 
 func testChanged(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	src, f := stored(t, repo, "a.bin", noise(1000))
 	longer := noise(1001)
@@ -130,6 +133,7 @@ func testChanged(t *testing.T, h Harness) {
 }
 
 func testGone(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	repo.Put(t, "kept", noise(1))
 	src, f := stored(t, repo, "a.bin", noise(1000))
@@ -141,6 +145,7 @@ func testGone(t *testing.T, h Harness) {
 }
 
 func testCanceled(t *testing.T, h Harness) {
+	t.Helper()
 	src, f := stored(t, h.New(t), "a", noise(10))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -152,6 +157,7 @@ func testCanceled(t *testing.T, h Harness) {
 }
 
 func testCanceledBody(t *testing.T, h Harness) {
+	t.Helper()
 	src, f := stored(t, h.New(t), "a.bin", noise(16<<20))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

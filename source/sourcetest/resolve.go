@@ -6,16 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
-func resolve(t testing.TB, src source.Source) *source.Manifest {
-	t.Helper()
-	m, err := src.Resolve(t.Context())
-	require.NoError(t, err)
+func resolve(tb testing.TB, src source.Source) *source.Manifest {
+	tb.Helper()
+	m, err := src.Resolve(tb.Context())
+	require.NoError(tb, err)
 	return m
 }
 
@@ -27,6 +26,7 @@ func pathsOf(m *source.Manifest) (paths []string) {
 }
 
 func testList(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	for path, n := range map[string]int{"b": 2, "a/z.bin": 3, "a/b/c": 0, "a-1": 1, "Z": 5} {
 		repo.Put(t, path, make([]byte, n))
@@ -43,6 +43,7 @@ func testList(t *testing.T, h Harness) {
 }
 
 func testNames(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	names := []string{"a b", "a+b", "a%2fb", "a%b", "a=b&c", "ünï/çødé ☃", "日本/語", "a#b", "a;b,c", "a'b\"c", "(a)[b]{c}~!$*@", "..a"}
 	for _, name := range names {
@@ -58,6 +59,7 @@ func testNames(t *testing.T, h Harness) {
 }
 
 func testPages(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	for i := range h.Many {
 		repo.Put(t, fmt.Sprintf("f%05d", i), []byte{byte(i)})
@@ -69,6 +71,7 @@ func testPages(t *testing.T, h Harness) {
 }
 
 func testHostile(t *testing.T, h Harness) {
+	t.Helper()
 	for _, name := range []string{"../evil", "a/../../evil", "/evil", "a//evil", `a\evil`, "C:evil", "a/./evil", "evil\n", "a/.."} {
 		repo := h.New(t)
 		repo.Put(t, "good", nil)
@@ -81,6 +84,7 @@ func testHostile(t *testing.T, h Harness) {
 }
 
 func testFolder(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	repo.Put(t, "config.json", []byte("{}"))
 	repo.PutBeside(t, "-13b", "other.json", []byte("{}"))
@@ -88,6 +92,7 @@ func testFolder(t *testing.T, h Harness) {
 }
 
 func testNothing(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	_, err := repo.Source(t).Resolve(t.Context())
 	require.ErrorIs(t, err, lifecycle.NotFound)
@@ -100,16 +105,17 @@ func testNothing(t *testing.T, h Harness) {
 }
 
 // requireHint checks that an operator is told what to do.
-func requireHint(t testing.TB, err error) {
-	t.Helper()
+func requireHint(tb testing.TB, err error) {
+	tb.Helper()
 	hints := 0
 	for range lifecycle.Hints(err) {
 		hints++
 	}
-	require.NotZero(t, hints, "%v", err)
+	require.NotZero(tb, hints, "%v", err)
 }
 
 func testRevision(t *testing.T, h Harness) {
+	t.Helper()
 	repo := h.New(t)
 	repo.Put(t, "a", []byte("one"))
 	src := repo.Source(t)
