@@ -20,7 +20,7 @@ type loaders map[string]string
 var (
 	loaderTable  = regexp.MustCompile(`(?s)_LOAD_FORMAT_TO_MODEL_LOADER[^=]*= \{(.*?)\n\}`)
 	loaderEntry  = regexp.MustCompile(`["']([\w.-]+)["']: (\w+),`)
-	loaderImport = regexp.MustCompile(`(?s)from (?:vllm\.model_executor\.model_loader)?\.([\w.]+) import \(?\s*([\w, \n]+)`)
+	loaderImport = regexp.MustCompile(`from (?:vllm\.model_executor\.model_loader)?\.([\w.]+) import (?:\(([^)]*)\)|(.+))`)
 )
 
 // readLoaders returns nil where the list cannot be read.
@@ -40,7 +40,7 @@ func scanLoaders(src, dir string) loaders {
 	}
 	files := map[string]string{}
 	for _, m := range loaderImport.FindAllStringSubmatch(src, -1) {
-		for class := range strings.FieldsFuncSeq(m[2], func(r rune) bool { return strings.ContainsRune(", \n", r) }) {
+		for class := range strings.FieldsFuncSeq(m[2]+m[3], func(r rune) bool { return strings.ContainsRune(", \n", r) }) {
 			files[class] = filepath.Join(dir, strings.ReplaceAll(m[1], ".", string(filepath.Separator))+".py")
 		}
 	}
