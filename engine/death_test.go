@@ -15,11 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/internal/guardian"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // promise is what the design promises for deaths: nothing lives so long after its host.

@@ -27,7 +27,7 @@ func ExampleStart() {
 		fmt.Println(err)
 		return
 	}
-	if err := p.Ready(ctx); err != nil {
+	if err = p.Ready(ctx); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -12,12 +12,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // run launches a command and returns its output and exit.
@@ -110,20 +109,23 @@ func TestLaunchErrors(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	tests := map[string]struct {
-		ctx  context.Context
 		cmd  engine.Command
 		kind lifecycle.Kind
 	}{
-		"missing":        {t.Context(), engine.Command{Path: filepath.Join(dir, "none")}, lifecycle.NotFound},
-		"not in PATH":    {t.Context(), engine.Command{Path: "no-such-engine"}, lifecycle.NotFound},
-		"not executable": {t.Context(), engine.Command{Path: plain}, lifecycle.AccessDenied},
-		"interpreter":    {t.Context(), engine.Command{Path: script}, lifecycle.NotFound},
-		"no folder":      {t.Context(), engine.Command{Path: "/bin/true", Dir: dir + "/none"}, lifecycle.NotFound},
-		"NUL":            {t.Context(), engine.Command{Path: "/bin/true", Args: []string{"a\x00b"}}, lifecycle.EngineFailed},
-		"canceled":       {canceled, engine.Command{Path: "/bin/true"}, lifecycle.Canceled},
+		"missing":        {engine.Command{Path: filepath.Join(dir, "none")}, lifecycle.NotFound},
+		"not in PATH":    {engine.Command{Path: "no-such-engine"}, lifecycle.NotFound},
+		"not executable": {engine.Command{Path: plain}, lifecycle.AccessDenied},
+		"interpreter":    {engine.Command{Path: script}, lifecycle.NotFound},
+		"no folder":      {engine.Command{Path: "/bin/true", Dir: dir + "/none"}, lifecycle.NotFound},
+		"NUL":            {engine.Command{Path: "/bin/true", Args: []string{"a\x00b"}}, lifecycle.EngineFailed},
+		"canceled":       {engine.Command{Path: "/bin/true"}, lifecycle.Canceled},
 	}
 	for name, tt := range tests {
-		_, err := engine.Exec{}.Launch(tt.ctx, tt.cmd)
+		ctx := t.Context()
+		if tt.kind == lifecycle.Canceled {
+			ctx = canceled
+		}
+		_, err := engine.Exec{}.Launch(ctx, tt.cmd)
 		require.ErrorIs(t, err, tt.kind, "%s: %v", name, err)
 	}
 }

@@ -3,24 +3,21 @@ package engine_test
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 const hostArg = "-host"
@@ -74,7 +71,7 @@ func shareDescriptors() {
 			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
 		}
 	}
-	if err := exec.Command("/bin/sleep", "20").Start(); err != nil {
+	if err := exec.CommandContext(context.Background(), "/bin/sleep", "20").Start(); err != nil {
 		panic(err)
 	}
 }
@@ -162,21 +159,6 @@ func brood(t *testing.T, dir string) map[string]int {
 	return pids
 }
 
-// spy keeps the handles of what it launches.
-type spy struct {
-	engine.Exec
-	mu      sync.Mutex
-	handles []engine.Handle
-}
-
-func (s *spy) Launch(ctx context.Context, cmd engine.Command) (engine.Handle, error) {
-	h, err := s.Exec.Launch(ctx, cmd)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.handles = append(s.handles, h)
-	return h, err
-}
-
 // stagesOf lists "phase stage" of the events, without progress.
 func stagesOf(events []lifecycle.Event) []string {
 	var out []string
@@ -186,9 +168,4 @@ func stagesOf(events []lifecycle.Event) []string {
 		}
 	}
 	return out
-}
-
-func post(t *testing.T, u *url.URL) {
-	t.Helper()
-	get(t, "POST", u)
 }

@@ -6,10 +6,9 @@ import (
 	"os"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/internal/guardian"
+	"github.com/stretchr/testify/require"
 )
 
 // soakStarts is enough to tell a leak per start from what varies; the same test ran with 50.

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 func (c Config) parser(t *testing.T) {
@@ -56,7 +55,7 @@ func (c Config) outputs(t *testing.T) map[string][][]byte {
 	for i := range junk {
 		junk[i] = make([]byte, 1+rnd.IntN(300))
 		for j := range junk[i] {
-			junk[i][j] = byte(rnd.Uint32())
+			junk[i][j] = byte(rnd.IntN(256)) //nolint:gosec // it fits
 		}
 	}
 	outputs := map[string][][]byte{

@@ -14,11 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/guardian"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // Promises of package engine.

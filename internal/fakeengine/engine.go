@@ -18,11 +18,11 @@ import (
 type Engine struct{}
 
 // Spec returns a spec for a folder of t's with the misbehaviours of [Main].
-func Spec(t testing.TB, modes ...string) engine.Spec {
-	t.Helper()
-	dir := t.TempDir()
+func Spec(tb testing.TB, modes ...string) engine.Spec {
+	tb.Helper()
+	dir := tb.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return engine.Spec{ModelID: "fake", Dir: dir, Kwargs: map[string]any{"modes": strings.Join(modes, ",")}}
 }

@@ -66,7 +66,7 @@ func (f *fake) run() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	go f.obey(stop)
-	fmt.Println("stage engine_config")
+	fmt.Fprintln(os.Stdout, "stage engine_config")
 	if f.is("brood") {
 		f.spawn("deserter", "deserter", true)
 		f.spawn(coreName, "core", false)
@@ -90,32 +90,32 @@ func (f *fake) load() {
 	case f.is("exit0"):
 		os.Exit(0)
 	case f.is("leak"):
-		fmt.Println(strings.Join(os.Environ(), "\n"))
-		fmt.Println("error: cannot use " + strings.Join(os.Environ(), " "))
+		fmt.Fprintln(os.Stdout, strings.Join(os.Environ(), "\n"))
+		fmt.Fprintln(os.Stdout, "error: cannot use "+strings.Join(os.Environ(), " "))
 	case f.is("flood"):
 		line := strings.Repeat("x", 1<<20) + "\xff\xfe\x00"
 		for range 8 {
-			fmt.Print(line)
-			fmt.Print("\rnoise\n")
+			fmt.Fprint(os.Stdout, line)
+			fmt.Fprint(os.Stdout, "\rnoise\n")
 		}
 	}
-	fmt.Println("stage load_weights")
+	fmt.Fprintln(os.Stdout, "stage load_weights")
 	for i := range 3 {
-		fmt.Printf("\rprogress %d/3", i+1)
+		fmt.Fprintf(os.Stdout, "\rprogress %d/3", i+1)
 	}
-	fmt.Println()
+	fmt.Fprintln(os.Stdout)
 	switch {
 	case f.is("crash"):
-		fmt.Println("error: shard 2 is broken\nTraceback, of no interest")
+		fmt.Fprintln(os.Stdout, "error: shard 2 is broken\nTraceback, of no interest")
 		os.Exit(3)
 	case f.is("fatal"):
-		fmt.Println("fatal: the core has gone")
+		fmt.Fprintln(os.Stdout, "fatal: the core has gone")
 		select {}
 	case f.is("hang"):
 		select {}
 	case f.is("chatter"):
 		for range time.Tick(20 * time.Millisecond) {
-			fmt.Println("still waiting for the core")
+			fmt.Fprintln(os.Stdout, "still waiting for the core")
 		}
 	case f.is("mute"):
 		_ = os.Stdout.Close()
@@ -140,7 +140,7 @@ func (f *fake) serve() {
 		_, _ = io.WriteString(w, `{"choices":[{"text":"hello"}]}`)
 	})
 	err := http.ListenAndServe(f.addr, mux) //nolint:gosec // a test's server
-	fmt.Println("error:", err)
+	fmt.Fprintln(os.Stdout, "error:", err)
 	os.Exit(1)
 }
 
@@ -178,7 +178,7 @@ func child(role, dir string) {
 
 // record leaves a file ROLE.PID in dir.
 func record(dir, role string) {
-	err := os.WriteFile(filepath.Join(dir, role+"."+strconv.Itoa(os.Getpid())), nil, 0o600)
+	err := os.WriteFile(filepath.Join(dir, role+"."+strconv.Itoa(os.Getpid())), nil, 0o600) //nolint:gosec // a folder of the test's
 	if err != nil {
 		panic(err)
 	}
@@ -186,11 +186,11 @@ func record(dir, role string) {
 
 // PIDs returns the processes that a fake engine of the model folder dir has told of, by
 // role: engine, core, worker, deserter, orphan. What left "signal-N" got a signal.
-func PIDs(t testing.TB, dir string) map[string]int {
-	t.Helper()
+func PIDs(tb testing.TB, dir string) map[string]int {
+	tb.Helper()
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	pids := map[string]int{}
 	for _, f := range files {

@@ -93,7 +93,7 @@ func (g *guardian) hear() bool {
 func (g *guardian) start(o Order) error {
 	sys := &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(sys)
-	pid, err := syscall.ForkExec(o.Path, o.Args, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(o.Path, o.Args, &syscall.ProcAttr{ //nolint:gosec // what the host orders is run
 		Dir: o.Dir, Env: o.Env, Files: []uintptr{0, 1, 2}, Sys: sys,
 	})
 	if err != nil {

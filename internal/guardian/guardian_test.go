@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spinup-llm/spinup/internal/guardian"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/spinup-llm/spinup/internal/guardian"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

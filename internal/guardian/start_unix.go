@@ -85,9 +85,9 @@ func (g *Guard) spawn() (statusPipe *os.File, err error) {
 		}
 	}()
 	for _, in := range []bool{true, false, true, false} { // stdin, output, control, status
-		r, w, err := os.Pipe()
-		if err != nil {
-			return nil, err
+		r, w, pipeErr := os.Pipe()
+		if pipeErr != nil {
+			return nil, pipeErr
 		}
 		if in {
 			r, w = w, r

@@ -14,9 +14,10 @@ var _ = takeOver()
 // takeOver never returns in a guardian, and does nothing in any other process. A process
 // that bears the marker without having been started by Start ends: going on as the host
 // could start guardians without end.
-func takeOver() struct{} {
-	if os.Getenv(marker) != "" {
-		syscall.Exit(guard()) // no exit hooks: they are the host program's
+func takeOver() bool {
+	if os.Getenv(marker) == "" {
+		return false
 	}
-	return struct{}{}
+	syscall.Exit(guard()) // no exit hooks: they are the host program's
+	return true
 }
