@@ -79,7 +79,7 @@ func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine,
 
 // newSet makes the replicas of m; share is the number of replicas that run beside each other.
 func (m *model) newSet(share int) *replica.Set {
-	return replica.NewSet(m.opts.Provisioner, m.start, &replica.SetOptions{
+	set := replica.NewSet(m.opts.Provisioner, m.start, &replica.SetOptions{
 		Request: replica.Request{
 			Accelerator: m.cfg.AcceleratorType,
 			Devices:     m.devices(),
@@ -89,12 +89,13 @@ func (m *model) newSet(share int) *replica.Set {
 		Drain:  m.opts.Drain,
 		Logger: m.opts.Logger,
 	})
+	set.Want(m.wanted())
+	return set
 }
 
 // run keeps the wanted replicas until ctx ends, or returns why that is not possible.
 func (m *model) run(ctx context.Context) error {
 	defer m.nodes.close()
-	m.set.Want(m.wanted())
 	return m.set.Run(ctx)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/engine/vllm"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica/local"
 	sourcelocal "github.com/spinup-llm/spinup/source/local"
@@ -24,9 +25,9 @@ func Sources() *source.Mux {
 	return mux
 }
 
-// Engines returns the engines that the root knows, by llm_engine: "reference".
+// Engines returns the engines that the root knows, by llm_engine: "vLLM" and "reference".
 func Engines() map[string]engine.Engine {
-	return map[string]engine.Engine{"reference": reference.Engine{}}
+	return map[string]engine.Engine{"vLLM": vllm.Engine{}, "reference": reference.Engine{}}
 }
 
 func (o *Options) withDefaults() *Options {

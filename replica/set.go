@@ -130,7 +130,8 @@ func (s *Set) Kill() { s.killing.Do(func() { close(s.killed) }) }
 func (s *Set) Await(ctx context.Context, n int) error {
 	for {
 		s.mu.Lock()
-		ready, possible, changed := len(s.ready(nil)), len(s.slots) < s.want && !s.ended, s.changed
+		ready, changed := len(s.ready(nil)), s.changed
+		possible := !s.ended && (len(s.slots) < max(1, s.want))
 		var reasons []error
 		for _, sl := range s.slots {
 			possible = possible || (sl.err == nil && !s.ended)

@@ -3,6 +3,7 @@ package replica_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/replica"
+	"github.com/spinup-llm/spinup/replica/local"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,4 +99,19 @@ func TestAwaitEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, set.Await(ctx, 1), lifecycle.Canceled)
+}
+
+func TestAwaitMayComeBeforeRun(t *testing.T) {
+	t.Parallel()
+	var f fleet
+	set := replica.NewSet(new(local.Provisioner), f.start, &replica.SetOptions{Logger: slog.New(slog.DiscardHandler)})
+	awaited := make(chan error, 1)
+	go func() { awaited <- set.Await(t.Context(), 1) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	set.Want(1)
+	go func() { ended <- set.Run(ctx) }()
+	require.NoError(t, <-awaited)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
 }
