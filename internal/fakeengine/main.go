@@ -66,7 +66,7 @@ func (f *fake) run() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	go f.obey(stop)
-	fmt.Fprintln(os.Stdout, "stage engine_config")
+	say("stage engine_config")
 	if f.is("brood") {
 		f.spawn("deserter", "deserter", true)
 		f.spawn(coreName, "core", false)
@@ -90,32 +90,30 @@ func (f *fake) load() {
 	case f.is("exit0"):
 		os.Exit(0)
 	case f.is("leak"):
-		fmt.Fprintln(os.Stdout, strings.Join(os.Environ(), "\n"))
-		fmt.Fprintln(os.Stdout, "error: cannot use "+strings.Join(os.Environ(), " "))
+		say(strings.Join(os.Environ(), "\n"))
+		say("error: cannot use "+strings.Join(os.Environ(), " "))
 	case f.is("flood"):
 		line := strings.Repeat("x", 1<<20) + "\xff\xfe\x00"
 		for range 8 {
-			fmt.Fprint(os.Stdout, line)
-			fmt.Fprint(os.Stdout, "\rnoise\n")
+			say(line + "\rnoise")
 		}
 	}
-	fmt.Fprintln(os.Stdout, "stage load_weights")
+	say("stage load_weights")
 	for i := range 3 {
-		fmt.Fprintf(os.Stdout, "\rprogress %d/3", i+1)
+		say(fmt.Sprintf("\rprogress %d/3", i+1))
 	}
-	fmt.Fprintln(os.Stdout)
 	switch {
 	case f.is("crash"):
-		fmt.Fprintln(os.Stdout, "error: shard 2 is broken\nTraceback, of no interest")
+		say("error: shard 2 is broken\nTraceback, of no interest")
 		os.Exit(3)
 	case f.is("fatal"):
-		fmt.Fprintln(os.Stdout, "fatal: the core has gone")
+		say("fatal: the core has gone")
 		select {}
 	case f.is("hang"):
 		select {}
 	case f.is("chatter"):
 		for range time.Tick(20 * time.Millisecond) {
-			fmt.Fprintln(os.Stdout, "still waiting for the core")
+			say("still waiting for the core")
 		}
 	case f.is("mute"):
 		_ = os.Stdout.Close()
@@ -140,9 +138,11 @@ func (f *fake) serve() {
 		_, _ = io.WriteString(w, `{"choices":[{"text":"hello"}]}`)
 	})
 	err := http.ListenAndServe(f.addr, mux) //nolint:gosec // a test's server
-	fmt.Fprintln(os.Stdout, "error:", err)
+	say("error:", err)
 	os.Exit(1)
 }
+
+func say(a ...any) { _, _ = fmt.Fprintln(os.Stdout, a...) }
 
 // spawn starts a descendant with nothing of the environment.
 func (f *fake) spawn(name, role string, session bool) { spawn(f.dir, name, role, session) }
