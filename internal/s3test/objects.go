@@ -2,7 +2,6 @@ package s3test
 
 import (
 	"bytes"
-	"errors"
 	"io/fs"
 	"net/http"
 	"os"
@@ -18,12 +17,11 @@ import (
 )
 
 // Client returns a client of the server's owner, for what the methods here do not do.
-func (s *Server) Client(tb testing.TB) *s3.Client {
-	tb.Helper()
-	transport := &http.Transport{}
-	tb.Cleanup(transport.CloseIdleConnections)
+func (s *Server) Client() *s3.Client { return s.client }
+
+func newClient(s *Server, c *http.Client) *s3.Client {
 	return s3.New(s3.Options{
-		Region: Region, BaseEndpoint: &s.Endpoint, UsePathStyle: true, HTTPClient: &http.Client{Transport: transport},
+		Region: Region, BaseEndpoint: &s.Endpoint, UsePathStyle: true, HTTPClient: c,
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
 	})
 }
@@ -31,22 +29,21 @@ func (s *Server) Client(tb testing.TB) *s3.Client {
 // Bucket creates a bucket where there is none.
 func (s *Server) Bucket(tb testing.TB, bucket string) {
 	tb.Helper()
-	_, err := s.Client(tb).CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: &bucket})
-	if _, owned := errors.AsType[*types.BucketAlreadyOwnedByYou](err); !owned {
-		require.NoError(tb, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buckets[bucket] {
+		return
 	}
+	s.buckets[bucket] = true
+	_, err := s.client.CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+	require.NoError(tb, err)
 }
 
 // Put stores an object as S3 does by default, with a CRC64NVME, and creates the bucket.
 func (s *Server) Put(tb testing.TB, bucket, key string, data []byte) {
 	tb.Helper()
 	s.Bucket(tb, bucket)
-	s.put(tb, s.Client(tb), bucket, key, data)
-}
-
-func (s *Server) put(tb testing.TB, c *s3.Client, bucket, key string, data []byte) {
-	tb.Helper()
-	_, err := c.PutObject(tb.Context(), &s3.PutObjectInput{
+	_, err := s.client.PutObject(tb.Context(), &s3.PutObjectInput{
 		Bucket: &bucket, Key: &key, Body: bytes.NewReader(data), ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme,
 	})
 	require.NoError(tb, err)
@@ -55,8 +52,6 @@ func (s *Server) put(tb testing.TB, c *s3.Client, bucket, key string, data []byt
 // Upload stores the files below dir under prefix.
 func (s *Server) Upload(tb testing.TB, bucket, prefix, dir string) {
 	tb.Helper()
-	s.Bucket(tb, bucket)
-	c := s.Client(tb)
 	require.NoError(tb, filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -65,7 +60,7 @@ func (s *Server) Upload(tb testing.TB, bucket, prefix, dir string) {
 		require.NoError(tb, err)
 		rel, err := filepath.Rel(dir, file)
 		require.NoError(tb, err)
-		s.put(tb, c, bucket, path.Join(prefix, filepath.ToSlash(rel)), data)
+		s.Put(tb, bucket, path.Join(prefix, filepath.ToSlash(rel)), data)
 		return nil
 	}))
 }
@@ -73,7 +68,7 @@ func (s *Server) Upload(tb testing.TB, bucket, prefix, dir string) {
 // Delete removes an object.
 func (s *Server) Delete(tb testing.TB, bucket, key string) {
 	tb.Helper()
-	_, err := s.Client(tb).DeleteObject(tb.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+	_, err := s.client.DeleteObject(tb.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
 	require.NoError(tb, err)
 }
 
@@ -83,6 +78,6 @@ func (s *Server) Public(tb testing.TB, bucket string) {
 	s.Bucket(tb, bucket)
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
 		`"Action":["s3:ListBucket","s3:GetObject"],"Resource":["arn:aws:s3:::` + bucket + `","arn:aws:s3:::` + bucket + `/*"]}]}`
-	_, err := s.Client(tb).PutBucketPolicy(tb.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: aws.String(policy)})
+	_, err := s.client.PutBucketPolicy(tb.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: aws.String(policy)})
 	require.NoError(tb, err)
 }

@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
@@ -30,7 +32,11 @@ type Server struct {
 	SecretKey string
 	Dir       string // objects lie in Dir/BUCKET/KEY
 
-	stop func()
+	client *s3.Client
+	stop   func()
+
+	mu      sync.Mutex
+	buckets map[string]bool // those that were made here
 }
 
 // Start builds the server where needed and starts it on a free port. It skips t like
@@ -40,7 +46,7 @@ func Start(tb testing.TB) *Server {
 	path := testenv.Tool(tb, "s3server")
 	var err error
 	for range 5 { // a port that was free may be taken before the server has it
-		s := &Server{AccessKey: AccessKey, SecretKey: SecretKey, Dir: tb.TempDir()}
+		s := &Server{AccessKey: AccessKey, SecretKey: SecretKey, Dir: tb.TempDir(), buckets: map[string]bool{}}
 		if err = s.start(tb, path); err == nil {
 			tb.Cleanup(s.Stop)
 			return s
@@ -85,7 +91,10 @@ func (s *Server) start(tb testing.TB, path string) error {
 		_ = cmd.Wait() // the server is killed in the end
 		close(exited)
 	}()
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	s.client = newClient(s, &http.Client{Transport: transport})
 	s.stop = func() {
+		transport.CloseIdleConnections()
 		cancel()
 		<-exited
 	}

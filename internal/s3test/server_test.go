@@ -21,7 +21,7 @@ func TestServer(t *testing.T) {
 	srv.Public(t, "models")
 
 	bucket := "models"
-	out, err := srv.Client(t).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
+	out, err := srv.Client().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
 	require.NoError(t, err)
 	require.Len(t, out.Contents, 2)
 	require.Equal(t, "tiny/sub/a.txt", *out.Contents[1].Key)
@@ -33,6 +33,6 @@ func TestServer(t *testing.T) {
 	srv.Delete(t, "models", "b.txt")
 	srv.Stop()
 	srv.Stop()
-	_, err = srv.Client(t).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
+	_, err = srv.Client().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
 	require.Error(t, err)
 }

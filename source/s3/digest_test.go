@@ -98,7 +98,7 @@ func TestMultipart(t *testing.T) {
 
 func upload(t *testing.T, srv *s3test.Server, key string, data []byte, algorithm types.ChecksumAlgorithm, typ types.ChecksumType) {
 	t.Helper()
-	bucket, c := "models", srv.Client(t)
+	bucket, c := "models", srv.Client()
 	made, createErr := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: &bucket, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: typ,
 	})
