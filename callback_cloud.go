@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/spinup-llm/spinup/lifecycle"
-	"github.com/spinup-llm/spinup/source"
 )
 
 const cloudDownloader = "CloudDownloader"
@@ -77,10 +76,10 @@ func (c *CloudDownloader) Independent() bool { return true }
 // are given up; what has arrived is used by the next try.
 func (c *CloudDownloader) OnBeforeDownloadModelFilesDistributed(ctx context.Context, s *ReplicaState) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, p := range c.Paths {
+	for i, p := range c.Paths {
 		g.Go(func() error {
 			if err := copyTo(ctx, s, p[0], p[1], nil); err != nil {
-				return fmt.Errorf("%s: %w", source.Redact(p[0]), err)
+				return fmt.Errorf("paths[%d]: %w", i, err)
 			}
 			return nil
 		})

@@ -29,7 +29,7 @@ func (c *checker) hardware(cfg *LLMConfig) {
 	c.decode("placement_group_config", cfg.PlacementGroupConfig, &p)
 	c.decode("accelerator_config", cfg.AcceleratorConfig, &a)
 	if cfg.PlacementGroupConfig != nil {
-		c.placement(&p)
+		c.placement(cfg.PlacementGroupConfig, &p)
 	}
 	if cfg.AcceleratorConfig != nil {
 		if a.Kind == "" {
@@ -64,13 +64,13 @@ func (c *checker) sameKind(cfg *LLMConfig, p *placementGroup, kind string) {
 	}
 }
 
-func (c *checker) placement(p *placementGroup) {
+func (c *checker) placement(given map[string]any, p *placementGroup) {
 	const at = "placement_group_config"
-	switch {
-	case p.BundlePerWorker != nil && p.Bundles != nil:
-		c.fail(at, "keep bundle_per_worker, which is repeated for each worker, or list all bundles", "bundle_per_worker and bundles exclude each other")
-	case p.BundlePerWorker == nil && p.Bundles == nil:
-		c.fail(at, "give bundle_per_worker, such as {CPU: 1, GPU: 1}", "bundle_per_worker or bundles is required")
+	switch one, all := given["bundle_per_worker"] != nil, given["bundles"] != nil; {
+	case one && all:
+		c.fail(at+".bundles", "keep bundle_per_worker, which is repeated for each worker, or list all bundles", "bundle_per_worker and bundles exclude each other")
+	case !one && !all:
+		c.fail(at+".bundle_per_worker", "give it, such as {CPU: 1, GPU: 1}", "bundle_per_worker or bundles is required")
 	}
 	c.bundle(at+".bundle_per_worker", p.BundlePerWorker)
 	for i, b := range p.Bundles {

@@ -15,7 +15,7 @@ import (
 )
 
 // maxConfig bounds a configuration file, in bytes.
-const maxConfig = 4 << 20
+const maxConfig = 1 << 20
 
 // serveFile is what `serve deploy` reads.
 type serveFile struct {
@@ -118,19 +118,30 @@ func (l *loader) include(path string, at *strictyaml.Place) *strictyaml.Value {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(l.dir, file)
 	}
-	f, err := os.Open(file)
+	data, err := readFile(file)
 	if err == nil {
-		defer f.Close() //nolint:errcheck // it was only read
-		var data []byte
-		if data, err = readConfig(f); err == nil {
-			return strictyaml.Include(file, data, l.report, at)
-		}
+		return strictyaml.Include(file, data, l.report, at)
 	}
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		err = p.Err // the message names the file anyway
 	}
 	l.report.Fail(at.Path(), "give the path of a file with one LLMConfig, relative to the file that names it", "%s cannot be read: %s", file, err)
 	return nil
+}
+
+// readFile reads a regular file only: a pipe in its place could block for ever.
+func readFile(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a file")
+	}
+	f, err := os.Open(path) //nolint:gosec // the configuration names it on purpose
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	return readConfig(f)
 }
 
 // check adds what is wrong beyond types. That a callback is not registered counts only
@@ -146,7 +157,7 @@ func (l *loader) check(apps []Application) {
 	s.later = new([]func())
 	for i := range apps {
 		for cfg, path := range apps[i].origin.configs {
-			if cb := cfg.CallbackConfig; cb.Class == "" && len(cb.Kwargs) > 0 {
+			if cfg != nil && cfg.CallbackConfig.Class == "" && len(cfg.CallbackConfig.Kwargs) > 0 {
 				l.report.Warn(join(path, kwargsPath), "it has no effect without a callback_class")
 			}
 		}

@@ -231,8 +231,8 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 			"c.yaml:2:49 engine_kwargs.model: model is not allowed in engine_kwargs (set model_id and model_source in model_loading_config instead)",
 			"c.yaml:2:76 engine_kwargs.gpu_memory_utilization: want a number above 0 and up to 1",
 		},
-		bare + "accelerator_type: A10GG": {`c.yaml:2:19 accelerator_type: "A10GG" is not known (did you mean A10G?)`},
-		bare + "accelerator_type: h100": {`c.yaml:2:19 accelerator_type: "h100" is not known (did you mean H100?)`},
+		bare + "accelerator_type: A10GG":                                               {`c.yaml:2:19 accelerator_type: "A10GG" is not known (did you mean A10G?)`},
+		bare + "accelerator_type: h100":                                                {`c.yaml:2:19 accelerator_type: "h100" is not known (did you mean H100?)`},
 		bare + "accelerator_type: H100\nplacement_group_config: {bundles: [{CPU: 1}]}": {"c.yaml:2:19 accelerator_type: an accelerator_type cannot be had from CPUs alone"},
 		bare + "accelerator_type: TPU-V6E\naccelerator_config: {kind: gpu}":            {"c.yaml:2:19 accelerator_type: the type is one of TPUs, but GPUs are asked for"},
 		bare + "accelerator_config: {kind: gpus, topologie: 2x2}": {
@@ -240,7 +240,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 			"c.yaml:2:34 accelerator_config.topologie: unknown field (did you mean topology?)",
 		},
 		bare + "placement_group_config: {strategy: PAK, bundle: []}": {
-			"c.yaml:2:25 placement_group_config: bundle_per_worker or bundles is required (give bundle_per_worker, such as {CPU: 1, GPU: 1})",
+			`c.yaml:2:36 placement_group_config.strategy: "PAK" is not known (did you mean PACK?)`,
 			"c.yaml:2:41 placement_group_config.bundle: unknown field",
 		},
 		bare + "placement_group_config: {bundles: [{GPU: one}, {CPU: -1}]}": {
@@ -263,10 +263,13 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		"model_loading_config: {model_id: m, model_source: s3:/bucket/x}":          {`c.yaml:1:51 model_loading_config.model_source: "s3:/bucket/x" looks like a URI without its two slashes (write s3://…)`},
 		"model_loading_config: {model_id: m, model_source: {bucket_uri: s3:///x}}": {`c.yaml:1:64 model_loading_config.model_source.bucket_uri: "s3:///x" names no bucket (write s3://BUCKET/PREFIX)`},
 		"model_loading_config: {model_id: my llama}":                               {"c.yaml:1:23 model_loading_config.model_source: without it the model_id is the source, and this one is no id of the hub"},
-		"applications: []":                                {"c.yaml:1:15 applications: there is none (give at least one)"},
-		"aplications: []":                                 {"c.yaml:1:1 aplications: unknown field (did you mean applications?)"},
-		"llm_configs: []":                                 {"c.yaml:1:14 llm_configs: it stands at the top of the file (write applications: with an entry that has args: with llm_configs:)"},
-		"applications:\n- {}":                             {"c.yaml:2:3 applications[0].args.llm_configs: there is no model to serve (give at least one LLMConfig)"},
+		"applications: []":    {"c.yaml:1:15 applications: there is none (give at least one)"},
+		"aplications: []":     {"c.yaml:1:1 aplications: unknown field (did you mean applications?)"},
+		"llm_configs: []":     {"c.yaml:1:14 llm_configs: it stands at the top of the file (write applications: with an entry that has args: with llm_configs:)"},
+		"applications:\n- {}": {"c.yaml:2:3 applications[0].args.llm_configs: there is no model to serve (give at least one LLMConfig)"},
+		"applications:\n- args: {llm_configs: [~, ~]}": {
+			"c.yaml:2:24 applications[0].args.llm_configs[0]: the item is empty", "c.yaml:2:27 applications[0].args.llm_configs[1]: the item is empty",
+		},
 		"applications:\n-":                                {"c.yaml:2:2 applications[0]: the item is empty (remove it or fill it in)"},
 		app("route_prefix: llm"):                          {`c.yaml:2:17 applications[0].route_prefix: it does not begin with / (write it as "/name")`},
 		app("route_prefix: /llm/"):                        {`c.yaml:2:17 applications[0].route_prefix: it ends with / (write it as "/name")`},
@@ -274,10 +277,13 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		app("route_prefix: null"):                         {"c.yaml:2:17 applications[0].route_prefix: an application without a route cannot be reached"},
 		app("import_path: ray.serve.llm:build_openai_ap"): {`c.yaml:2:16 applications[0].import_path: "ray.serve.llm:build_openai_ap" is not supported: applications of other builders need Ray (did you mean ray.serve.llm:build_openai_app?)`},
 		"applications:\n- import_path: ray.serve.llm:build_dp_openai_app\n  args: {llm_config: {}}": {`c.yaml:2:16 applications[0].import_path: "ray.serve.llm:build_dp_openai_app" is not supported: applications of other builders need Ray (write ray.serve.llm:build_openai_app)`},
-		"applications:\n- args: {llm_configs: [{model_loading_config: {model_id: m}}, {model_loading_config: {model_id: m}}, nowhere.yaml, 5]}": {
+		"applications:\n- args: {llm_configs: [{model_loading_config: {model_id: m}}, {model_loading_config: {model_id: m}}, nowhere.yaml, 5, ., testdata/config/guide-s3.yaml]}": {
 			`c.yaml:2:97 applications[0].args.llm_configs[1].model_loading_config.model_id: "m" is the same as in applications[0].args.llm_configs[0] (choose another one)`,
 			"c.yaml:2:102 applications[0].args.llm_configs[2]: nowhere.yaml cannot be read: no such file or directory",
 			"c.yaml:2:116 applications[0].args.llm_configs[3]: want a mapping, have a whole number",
+			"c.yaml:2:119 applications[0].args.llm_configs[4]: . cannot be read: it is not a file",
+			"testdata/config/guide-s3.yaml:2:1 applications[0].args.llm_configs[5].applications: unknown field",
+			"testdata/config/guide-s3.yaml:2:1 applications[0].args.llm_configs[5].model_loading_config.model_id: a model_id is required",
 		},
 		app("name: a") + "- args: {llm_configs: [{model_loading_config: {model_id: m}}]}\n  name: a\n": {
 			`c.yaml:4:3 applications[1].route_prefix: "/" is the same as in applications[0] (choose another one)`,
@@ -359,7 +365,7 @@ func TestReaderFailsOrHasTooMuch(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	_, err := spinup.Load("c.yaml", iotest.ErrReader(broken))
 	require.ErrorIs(t, err, broken)
-	_, err = spinup.Load("c.yaml", strings.NewReader("# "+strings.Repeat("x", 5<<20)))
+	_, err = spinup.Load("c.yaml", strings.NewReader("# "+strings.Repeat("x", 1<<20)))
 	require.ErrorIs(t, err, lifecycle.Invalid)
 }
 

@@ -205,6 +205,9 @@ func (d *Decoder) field(v *Value, f field, info *structInfo, out reflect.Value) 
 // unknown reports a key that the struct does not have. The field it was meant to be counts
 // as told: that it is missing is the same mistake.
 func (d *Decoder) unknown(v *Value, f field, info *structInfo, unused map[string]string) {
+	if d.Report.full() {
+		return
+	}
 	names := info.names()
 	for name := range unused {
 		if !slices.Contains(names, name) {

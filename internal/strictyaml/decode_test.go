@@ -329,3 +329,14 @@ func TestFailByPath(t *testing.T) {
 	r.Drop(func(path string) bool { return strings.HasPrefix(path, "nested") })
 	require.NotContains(t, r.Err("op").Error(), "nested")
 }
+
+func TestProblemsAreBounded(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "k%d: 1\n", i)
+	}
+	_, problems, _ := decode[closed](t, b.String())
+	require.Len(t, problems, 201)
+	require.Contains(t, problems[200], "there are more problems than the first 200 (mend those first)")
+}

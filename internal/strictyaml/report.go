@@ -10,6 +10,10 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
+// maxProblems bounds what a report holds of each sort: a file that is something else altogether
+// would be wrong in each line.
+const maxProblems = 200
+
 // A Report collects problems and warnings. Its zero value is ready to use.
 type Report struct {
 	problems []note
@@ -111,11 +115,23 @@ func (r *Report) fail(at *Place, hint, format string, args ...any) {
 	if at == r.root || at.segment != "" {
 		r.tell(at.Path())
 	}
-	r.problems = append(r.problems, note{r.positioned(at), fmt.Sprintf(format, args...), hint})
+	if r.full() {
+		return
+	}
+	n := note{r.positioned(at), fmt.Sprintf(format, args...), hint}
+	if len(r.problems) == maxProblems {
+		n.message, n.hint = fmt.Sprintf("there are more problems than the first %d", maxProblems), "mend those first"
+	}
+	r.problems = append(r.problems, n)
 }
 
+// full reports whether further problems would not be kept.
+func (r *Report) full() bool { return len(r.problems) > maxProblems }
+
 func (r *Report) warn(at *Place, format string, args ...any) {
-	r.warnings = append(r.warnings, note{place: r.positioned(at), message: fmt.Sprintf(format, args...)})
+	if len(r.warnings) < maxProblems {
+		r.warnings = append(r.warnings, note{place: r.positioned(at), message: fmt.Sprintf(format, args...)})
+	}
 }
 
 func (r *Report) tell(path string) {
