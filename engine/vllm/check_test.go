@@ -85,11 +85,15 @@ func kwargs(pairs ...any) engine.Spec {
 }
 
 var modelCases = map[string]checkCase{
-	"whole":                  {},
-	"whole, four shards":     {opts: fourShards},
-	"no config.json":         {damage: remove("config.json"), kind: lifecycle.MissingFile, target: "/config.json", hint: "config.json"},
-	"config.json is cut":     {damage: put("config.json", `{"architectures": [`), kind: lifecycle.Corrupt, target: "/config.json", hint: "fetch"},
-	"Mistral's format":       {damage: func(t *testing.T, dir string) { t.Helper(); remove("config.json")(t, dir); write(t, dir, "params.json", "{}") }},
+	"whole":              {},
+	"whole, four shards": {opts: fourShards},
+	"no config.json":     {damage: remove("config.json"), kind: lifecycle.MissingFile, target: "/config.json", hint: "config.json"},
+	"config.json is cut": {damage: put("config.json", `{"architectures": [`), kind: lifecycle.Corrupt, target: "/config.json", hint: "fetch"},
+	"Mistral's format": {damage: func(t *testing.T, dir string) {
+		t.Helper()
+		remove("config.json")(t, dir)
+		write(t, dir, "params.json", "{}")
+	}},
 	"unknown architecture":   {damage: edit(map[string]any{"architectures": []string{"LlamaaForCausalLM"}}), kind: lifecycle.Invalid, target: "/config.json", hint: "LlamaForCausalLM"},
 	"only in transformers":   {damage: edit(map[string]any{"architectures": []string{"Other7ForCausalLM"}})},
 	"in another role":        {damage: edit(map[string]any{"architectures": []string{"LlamaForSequenceClassification"}})},
@@ -117,20 +121,32 @@ var modelCases = map[string]checkCase{
 }
 
 var weightCases = map[string]checkCase{
-	"no weights":              {damage: remove("model.safetensors"), kind: lifecycle.MissingFile, target: "", hint: "*.safetensors"},
-	"no weights are needed":   {damage: remove("model.safetensors"), spec: kwargs("load_format", "dummy")},
-	"a shard is missing":      {opts: fourShards, damage: remove("model-00002-of-00004.safetensors"), kind: lifecycle.MissingFile, target: "model-00002-of-00004.safetensors", hint: "index"},
-	"no index, a gap":         {opts: fourShards, damage: remove("model-00002-of-00004.safetensors", "model.safetensors.index.json"), kind: lifecycle.MissingFile, target: "model-00002-of-00004.safetensors", hint: "fetch"},
-	"index is cut":            {opts: fourShards, damage: cut("model.safetensors.index.json", 100), kind: lifecycle.Corrupt, target: "index.json", hint: "fetch"},
-	"a file is cut":           {damage: cut("model.safetensors", 100_000), kind: lifecycle.Corrupt, target: "/model.safetensors", hint: "fetch it again"},
-	"a file is empty":         {damage: cut("model.safetensors", 0), kind: lifecycle.Corrupt, target: "/model.safetensors", hint: "fetch it again"},
-	"a file is a pointer":     {damage: put("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"), kind: lifecycle.Corrupt, target: "/model.safetensors", hint: "fetch it again"},
-	"one of several is cut":   {opts: fourShards, damage: cut("model-00003-of-00004.safetensors", 5000), kind: lifecycle.Corrupt, target: "model-00003-of-00004.safetensors", hint: "fetch it again"},
-	"weights elsewhere":       {damage: remove("model.safetensors"), spec: engine.Spec{Weights: &url.URL{Scheme: "s3", Host: "b", Path: "/m"}}},
-	"other files do no harm":  {damage: put("notes.bin.txt", "x")},
-	"pytorch's own":           {damage: func(t *testing.T, dir string) { t.Helper(); remove("model.safetensors")(t, dir); write(t, dir, "pytorch_model.bin", "x") }},
-	"GGUF is not ours":        {damage: func(t *testing.T, dir string) { t.Helper(); remove("model.safetensors")(t, dir); write(t, dir, "m.gguf", "x") }},
-	"safetensors are ordered": {damage: func(t *testing.T, dir string) { t.Helper(); remove("model.safetensors")(t, dir); write(t, dir, "pytorch_model.bin", "x") }, spec: kwargs("load_format", "safetensors"), kind: lifecycle.MissingFile, target: "", hint: "*.safetensors"},
+	"no weights":             {damage: remove("model.safetensors"), kind: lifecycle.MissingFile, target: "", hint: "*.safetensors"},
+	"no weights are needed":  {damage: remove("model.safetensors"), spec: kwargs("load_format", "dummy")},
+	"a shard is missing":     {opts: fourShards, damage: remove("model-00002-of-00004.safetensors"), kind: lifecycle.MissingFile, target: "model-00002-of-00004.safetensors", hint: "index"},
+	"no index, a gap":        {opts: fourShards, damage: remove("model-00002-of-00004.safetensors", "model.safetensors.index.json"), kind: lifecycle.MissingFile, target: "model-00002-of-00004.safetensors", hint: "fetch"},
+	"index is cut":           {opts: fourShards, damage: cut("model.safetensors.index.json", 100), kind: lifecycle.Corrupt, target: "index.json", hint: "fetch"},
+	"a file is cut":          {damage: cut("model.safetensors", 100_000), kind: lifecycle.Corrupt, target: "/model.safetensors", hint: "fetch it again"},
+	"a file is empty":        {damage: cut("model.safetensors", 0), kind: lifecycle.Corrupt, target: "/model.safetensors", hint: "fetch it again"},
+	"a file is a pointer":    {damage: put("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"), kind: lifecycle.Corrupt, target: "/model.safetensors", hint: "fetch it again"},
+	"one of several is cut":  {opts: fourShards, damage: cut("model-00003-of-00004.safetensors", 5000), kind: lifecycle.Corrupt, target: "model-00003-of-00004.safetensors", hint: "fetch it again"},
+	"weights elsewhere":      {damage: remove("model.safetensors"), spec: engine.Spec{Weights: &url.URL{Scheme: "s3", Host: "b", Path: "/m"}}},
+	"other files do no harm": {damage: put("notes.bin.txt", "x")},
+	"pytorch's own": {damage: func(t *testing.T, dir string) {
+		t.Helper()
+		remove("model.safetensors")(t, dir)
+		write(t, dir, "pytorch_model.bin", "x")
+	}},
+	"GGUF is not ours": {damage: func(t *testing.T, dir string) {
+		t.Helper()
+		remove("model.safetensors")(t, dir)
+		write(t, dir, "m.gguf", "x")
+	}},
+	"safetensors are ordered": {damage: func(t *testing.T, dir string) {
+		t.Helper()
+		remove("model.safetensors")(t, dir)
+		write(t, dir, "pytorch_model.bin", "x")
+	}, spec: kwargs("load_format", "safetensors"), kind: lifecycle.MissingFile, target: "", hint: "*.safetensors"},
 }
 
 var optionCases = map[string]checkCase{

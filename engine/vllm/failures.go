@@ -24,6 +24,7 @@ type failures struct {
 	uncaught bool     // the generic exception ended its process
 	crash    bool     // a process has announced the traceback that ends it
 	serving  bool
+	ending   bool // by a stop signal: what follows is no failure
 }
 
 type failure struct {
@@ -35,6 +36,7 @@ type failure struct {
 
 var (
 	exception = regexp.MustCompile(`^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Timeout|Exit|Exceeded))\b(?:: ?(.*))?$`)
+	usage     = regexp.MustCompile(`^vllm\b.*: error: `)
 	// Exceptions that only say that another one came before.
 	wrapper = regexp.MustCompile(`Engine core initialization failed|WorkerProc initialization failed|EngineCore failed to start|` +
 		`EngineDeadError|EngineCore encountered an issue|^SystemExit|^KeyboardInterrupt|CancelledError|died with exit code|BrokenProcessPool`)
@@ -50,7 +52,8 @@ func (f *failures) read(raw string, stage lifecycle.Stage, serving bool) (fatal 
 	if serving && !f.serving {
 		f.reset()
 	}
-	if !f.pending && !suspicious(raw) {
+	f.ending = f.ending || strings.Contains(raw, "shutdown triggered")
+	if f.ending || (!f.pending && !suspicious(raw)) {
 		return ""
 	}
 	l := parseLine(raw)
@@ -119,7 +122,7 @@ func (f *failures) readCause(l line, stage lifecycle.Stage) (fatal string) {
 	if !detail && strings.HasPrefix(l.text, " ") {
 		return "" // a traceback's line of source can look like the error that it raises
 	}
-	thrown := detail || exception.MatchString(l.text)
+	thrown := detail || exception.MatchString(l.text) || usage.MatchString(l.text)
 	if invalids.MatchString(l.text) {
 		f.pending = true
 	}
@@ -170,7 +173,7 @@ func (f *failures) explain(exit int, stage lifecycle.Stage) *lifecycle.Error {
 		Op: "vllm.Run", Kind: best.kind, Target: f.place(best.target), Stage: best.stage,
 		Hint: f.env.Redact(f.place(hint)), Err: errors.New(f.env.Redact(best.text)),
 	}
-	if best.kind == lifecycle.Corrupt && f.dir != "" {
+	if best.kind == lifecycle.Corrupt && best.target == "{dir}" && f.dir != "" {
 		f.nameFile(e)
 	}
 	return e

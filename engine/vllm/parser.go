@@ -182,6 +182,9 @@ func (p *parser) move(e evidence) []lifecycle.Event {
 		p.guess = ""
 		return nil
 	case p.returns(e):
+		if p.guess != "" {
+			p.state(p.guess).begun = false
+		}
 		return p.open(stage, e.at)
 	case e.rule.mark == note || p.state(stage).begun:
 		return nil // a rank that is late, or a line of Ray's that is
@@ -193,7 +196,6 @@ func (p *parser) move(e evidence) []lifecycle.Event {
 	if p.waits && stage != lifecycle.StageProfileMemory {
 		out = p.open(lifecycle.StageProfileMemory, p.end())
 	}
-	p.waits = false
 	return append(out, p.open(stage, p.beginOf(e))...)
 }
 
@@ -291,8 +293,9 @@ func (p *parser) open(stage lifecycle.Stage, at time.Time) []lifecycle.Event {
 		out = append(out, lifecycle.Event{Stage: p.cur, Phase: lifecycle.Progress, Time: at, Message: s.summary})
 	}
 	p.cur, p.since, p.guess = stage, at, ""
+	p.waits = p.waits && stage != lifecycle.StageProfileMemory
 	p.state(stage).begun = true
-	return append(out, lifecycle.Event{Stage: stage, Phase: lifecycle.Begin, Time: at})
+	return append(out, lifecycle.Event{Stage: stage, Phase: lifecycle.Begin, Time: at, Message: p.state(stage).told})
 }
 
 // tell is what a line says of its stage.

@@ -72,15 +72,15 @@ func (r *recorder) stamp(text string) bool {
 		r.at = r.latest
 	}
 	if r.stage == "" && !r.at.IsZero() {
-		r.begin(lifecycle.StagePreload, r.at)
+		r.begin(lifecycle.StagePreload, r.at, "")
 	}
 	return !r.at.IsZero()
 }
 
-func (r *recorder) begin(stage lifecycle.Stage, at time.Time) {
+func (r *recorder) begin(stage lifecycle.Stage, at time.Time, msg string) {
 	r.stage = stage
 	r.spans++
-	r.add(lifecycle.Begin, at, "")
+	r.add(lifecycle.Begin, at, msg)
 }
 
 func (r *recorder) add(phase lifecycle.Phase, at time.Time, msg string) {
@@ -96,7 +96,7 @@ func (r *recorder) take(events []lifecycle.Event) {
 			return
 		case e.Phase == lifecycle.Begin:
 			r.add(lifecycle.End, e.Time, "")
-			r.begin(e.Stage, e.Time)
+			r.begin(e.Stage, e.Time, e.Message)
 		case e.Phase == lifecycle.Progress && e.Stage == r.stage:
 			r.add(lifecycle.Progress, e.Time, e.Message)
 		case e.Phase == lifecycle.Fail:
@@ -118,7 +118,7 @@ func (r *recorder) finish(at time.Time) {
 	r.add(lifecycle.End, at, "")
 	r.over = true
 	if r.stage == StageStartServer {
-		r.begin(lifecycle.StageReady, at)
+		r.begin(lifecycle.StageReady, at, "")
 		r.add(lifecycle.End, at, "")
 	}
 }
