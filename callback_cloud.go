@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/lifecycle"
+	"golang.org/x/sync/errgroup"
 )
 
 const cloudDownloader = "CloudDownloader"

@@ -11,10 +11,9 @@ import (
 
 // hookNames are the hooks: the exported methods of Callback.
 var hookNames = func() []string {
-	t := reflect.TypeFor[Callback]()
 	var names []string
-	for i := range t.NumMethod() {
-		if m := t.Method(i); m.IsExported() {
+	for m := range reflect.TypeFor[Callback]().Methods() {
+		if m.IsExported() {
 			names = append(names, m.Name)
 		}
 	}
@@ -31,8 +30,8 @@ func checkHooks(t reflect.Type) error {
 	if t.Kind() != reflect.Pointer {
 		t = reflect.PointerTo(t)
 	}
-	for i := range t.NumMethod() {
-		name := t.Method(i).Name
+	for m := range t.Methods() {
+		name := m.Name
 		rest, on := strings.CutPrefix(name, "On")
 		if !on || rest == "" || !unicode.IsUpper(rune(rest[0])) {
 			continue

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // greeting is kwargs and callback in one.

@@ -2,6 +2,7 @@ package spinup
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/spinup-llm/spinup/internal/strictyaml"
@@ -90,7 +91,7 @@ func (c *checker) bundle(path string, b map[string]float64) {
 // kind is what the bundles ask for.
 func (p *placementGroup) kind() string {
 	kind := "cpu"
-	for _, b := range append(p.Bundles[:len(p.Bundles):len(p.Bundles)], p.BundlePerWorker) {
+	for _, b := range append(slices.Clip(p.Bundles), p.BundlePerWorker) {
 		switch {
 		case b["TPU"] > 0:
 			return "tpu"

@@ -4,10 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // valid returns a config that Validate accepts, after change.

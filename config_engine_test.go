@@ -5,9 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup"
+	"github.com/stretchr/testify/require"
 )
 
 func TestEngineOptions(t *testing.T) {

@@ -3,6 +3,7 @@ package spinup_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/spinup-llm/spinup"
@@ -68,8 +69,8 @@ type Announce struct {
 }
 
 // OnReady implements spinup.Callback.
-func (a *Announce) OnReady(_ context.Context, s *spinup.ReplicaState) error {
-	s.Log.Info("announcing " + s.ReplicaID + " in " + a.Channel)
+func (a *Announce) OnReady(ctx context.Context, s *spinup.ReplicaState) error {
+	s.Log.InfoContext(ctx, "ready", slog.String("channel", a.Channel))
 	return nil
 }
 

@@ -9,17 +9,17 @@ import "fmt"
 // Format implements fmt.Formatter: every verb prints like %+v, with env_vars redacted.
 func (c LLMConfig) Format(f fmt.State, _ rune) {
 	type plain LLMConfig
-	fmt.Fprintf(f, "%+v", plain(c))
+	_, _ = fmt.Fprintf(f, "%+v", plain(c))
 }
 
 // Format implements fmt.Formatter: every verb prints like %+v, with env_vars redacted.
 func (e RuntimeEnv) Format(f fmt.State, _ rune) {
 	type plain RuntimeEnv
-	fmt.Fprintf(f, "%+v", plain(e))
+	_, _ = fmt.Fprintf(f, "%+v", plain(e))
 }
 
 // Format implements fmt.Formatter: every verb prints like %+v, with env_vars redacted.
 func (a Application) Format(f fmt.State, _ rune) {
 	type plain Application
-	fmt.Fprintf(f, "%+v", plain(a))
+	_, _ = fmt.Fprintf(f, "%+v", plain(a))
 }

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-
-	"github.com/stretchr/testify/require"
+	"time"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // problems renders each error of err as "target: what (hint)".
@@ -167,8 +167,8 @@ applications:
 	require.Equal(t, &auto, cfg.DeploymentConfig.NumReplicas)
 	require.Equal(t, 64, cfg.DeploymentConfig.MaxOngoingRequests)
 	a := cfg.DeploymentConfig.AutoscalingConfig
-	require.Equal(t, spinup.Seconds(600), *a.DownscaleDelay, "12:30 is base 60")
-	require.Equal(t, spinup.Seconds(0), *a.UpscaleDelay)
+	require.Equal(t, 10*time.Minute, a.DownscaleDelay.Duration(), "10:00 is base 60")
+	require.Zero(t, a.UpscaleDelay.Duration())
 	require.InDelta(t, 1.5, a.MetricsInterval.Duration().Seconds(), 0)
 	require.Equal(t, "max", a.AggregationFunction)
 	require.Equal(t, lifecycle.EnvVars{"HF_TOKEN": "hf_x"}, cfg.RuntimeEnv.EnvVars)
@@ -378,8 +378,13 @@ func TestEnvVarsStaySecret(t *testing.T) {
 	cfg := apps[0].Args.LLMConfigs[0]
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 		for _, v := range []any{
-			apps, apps[0], &apps[0], []*spinup.Application{&apps[0]}, cfg, *cfg, []*spinup.LLMConfig{cfg},
-			cfg.RuntimeEnv, &cfg.RuntimeEnv, []*spinup.RuntimeEnv{&cfg.RuntimeEnv}, apps[0].Args,
+			apps, apps[0], &apps[0],
+			[]*spinup.Application{&apps[0]},
+			cfg, *cfg,
+			[]*spinup.LLMConfig{cfg},
+			cfg.RuntimeEnv, &cfg.RuntimeEnv,
+			[]*spinup.RuntimeEnv{&cfg.RuntimeEnv},
+			apps[0].Args,
 		} {
 			require.NotContains(t, fmt.Sprintf(verb, v), canary)
 		}

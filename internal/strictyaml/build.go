@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"fmt"
+	"slices"
 
 	yaml "go.yaml.in/yaml/v3"
 )
@@ -135,9 +136,9 @@ func (b *builder) fields(n *yaml.Node, at *Place, taken map[string]*yaml.Node) [
 		f.value = b.build(value, child)
 		out = append(out, f)
 	}
-	for i := len(merges) - 1; i >= 0; i-- { // the last one wins, as in PyYAML
-		where := &Place{Pos: b.pos(merges[i]), parent: at, segment: `["<<"]`}
-		out = append(out, b.merge(merges[i], where, taken)...)
+	for _, m := range slices.Backward(merges) { // the last one wins, as in PyYAML
+		where := &Place{Pos: b.pos(m), parent: at, segment: `["<<"]`}
+		out = append(out, b.merge(m, where, taken)...)
 	}
 	return out
 }

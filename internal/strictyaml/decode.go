@@ -44,7 +44,7 @@ func (d *Decoder) decode(v *Value, out reflect.Value) {
 		d.decode(v, out.Elem())
 		return
 	}
-	if t, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if t, ok := reflect.TypeAssert[encoding.TextUnmarshaler](out.Addr()); ok {
 		d.text(v, t)
 		return
 	}

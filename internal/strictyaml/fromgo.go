@@ -28,7 +28,7 @@ func (b *goBuilder) build(v reflect.Value, at *Place, depth int) *Value {
 	case reflect.Invalid:
 		out.kind = nullKind
 	case reflect.Interface, reflect.Pointer:
-		if n, ok := v.Interface().(*big.Int); ok && n != nil {
+		if n, ok := reflect.TypeAssert[*big.Int](v); ok && n != nil {
 			out.kind, out.data = intKind, integer(n)
 			return out
 		}

@@ -4,11 +4,10 @@ import (
 	"math/big"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
 	"github.com/spinup-llm/spinup/internal/strictyaml"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // What a program gives is decoded like what a file says.

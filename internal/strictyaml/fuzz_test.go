@@ -5,10 +5,9 @@ import (
 	"os"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/strictyaml"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // Whatever the bytes are: no panic, every error has a position, and what decodes into an

@@ -10,10 +10,9 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/strictyaml"
 	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/stretchr/testify/require"
 )
 
 type goldenRow struct {

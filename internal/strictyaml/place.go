@@ -54,7 +54,7 @@ func (p *Place) Target() string {
 	if p == nil {
 		return ""
 	}
-	return strings.TrimSpace(p.Pos.String() + " " + p.Path())
+	return strings.TrimSpace(p.String() + " " + p.Path())
 }
 
 // At follows path below p and returns the deepest place that exists, and whether that is
