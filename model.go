@@ -81,7 +81,7 @@ func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine,
 func (m *model) newSet(share int) *replica.Set {
 	set := replica.NewSet(m.opts.Provisioner, m.start, &replica.SetOptions{
 		Request: replica.Request{
-			Accelerator: m.cfg.AcceleratorType,
+			Accelerator: m.cfg.accelerator(),
 			Devices:     m.devices(),
 			Share:       share,
 		},

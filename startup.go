@@ -120,7 +120,8 @@ func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
 }
 
 func (i *instance) Endpoint() *url.URL    { return i.process.Endpoint() }
-func (i *instance) Done() <-chan struct{} { return i.process.Done() }
+func (i *instance) Down() <-chan struct{} { return i.process.Down() }
+func (i *instance) Done() <-chan struct{} { return i.done }
 func (i *instance) Err() error            { return i.process.Err() }
 
 // Stop runs the OnStop hook, whose error is logged, and stops the engine.

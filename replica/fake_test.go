@@ -35,6 +35,7 @@ func (f *fake) Endpoint() *url.URL {
 	u, _ := url.Parse(f.server.URL)
 	return u
 }
+func (f *fake) Down() <-chan struct{} { return f.done }
 func (f *fake) Done() <-chan struct{} { return f.done }
 func (f *fake) Err() error            { return f.err }
 

@@ -44,20 +44,21 @@ func (s *Set) live(ctx context.Context, m *member) error {
 		m.Stage, m.Since = lifecycle.StageReady, time.Now()
 	})
 	select {
-	case <-instance.Done():
+	case <-instance.Down():
 		return s.lost(m, scope, instance)
 	case <-ctx.Done():
 		return s.drain(life, m, scope)
 	}
 }
 
-// lost records the end of an engine that nobody asked for.
+// lost takes m out of routing and records the end of an engine that nobody asked for.
 func (s *Set) lost(m *member, scope lifecycle.Scope, instance Instance) error {
+	s.update(func() { m.Stage, m.Since = lifecycle.StageStopped, time.Now() })
+	<-instance.Done()
 	err := instance.Err()
 	if err == nil {
 		err = &lifecycle.Error{Op: "replica", Kind: lifecycle.EngineFailed, Target: m.ID, Err: errors.New("the engine ended")}
 	}
-	s.update(func() { m.Stage, m.Since = lifecycle.StageStopped, time.Now() })
 	scope.Begin(lifecycle.StageStopped, "").Close(err)
 	return err
 }

@@ -18,7 +18,9 @@ import (
 type Instance interface {
 	// Endpoint is the base URL at which the engine answers.
 	Endpoint() *url.URL
-	// Done is closed when it has ended; Err says why.
+	// Down is closed as soon as it serves no more, Done when nothing of it is left; Err
+	// says why, from Done on at the latest.
+	Down() <-chan struct{}
 	Done() <-chan struct{}
 	Err() error
 	// Stop returns nil when nothing is left running.
