@@ -7,12 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/vllm"
 	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 type explained struct {
@@ -281,7 +280,7 @@ func TestDeathsOfOthersAreTold(t *testing.T) {
 func TestExits(t *testing.T) {
 	t.Parallel()
 	for exit, hint := range map[int]string{
-		-1: "vllm serve", 0: "vllm serve", 1: "vllm serve", 127: "pip install vllm",
+		-1: "memory ran out", 0: "vllm serve", 1: "vllm serve", 127: "pip install vllm",
 		128 + 7: "/dev/shm", 128 + 9: "memory ran out", 128 + 11: "driver", 128 + 15: "vllm serve",
 	} {
 		e := vllm.Engine{}.NewParser(engine.Spec{}).Explain(exit)

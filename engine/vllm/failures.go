@@ -200,25 +200,26 @@ func (f *failures) nameFile(e *lifecycle.Error) {
 // byExit explains an end without a word.
 func (f *failures) byExit(exit int, stage lifecycle.Stage) *failure {
 	signal := f.signal
-	if exit > 128 && signal == 0 {
+	if signal == 0 && exit > 128 {
 		signal = exit - 128
 	}
-	out := &failure{kind: lifecycle.EngineFailed, stage: stage, text: fmt.Sprintf("vLLM ended with code %d", exit)}
+	out := &failure{kind: lifecycle.EngineFailed, stage: stage, hint: signalHints[signal]}
 	switch {
 	case f.dead != "":
 		out.text = f.dead
-	case exit < 0:
-		out.text = "vLLM ended"
-	case exit == 0:
-		out.text = "vLLM ended with code 0, though nobody asked it to"
 	case signal != 0:
 		out.text = "vLLM was ended"
+	case exit < 0:
+		out.text, out.hint = "its output does not say why", signalHints[9]
+	case exit == 0:
+		out.text = "vLLM ended with code 0, though nobody asked it to"
+	default:
+		out.text = fmt.Sprintf("vLLM ended with code %d", exit)
 	}
 	if signal != 0 {
 		out.text += fmt.Sprintf(" by signal %d", signal)
 	}
-	out.hint = signalHints[signal]
-	if signal == 0 && exit == 127 {
+	if exit == 127 {
 		out.hint = installHint
 	}
 	return out

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/vllm"
 	"github.com/spinup-llm/spinup/internal/randmodel"
+	"github.com/stretchr/testify/require"
 )
 
 // installation writes what an installed vLLM looks like from outside: a script that names
@@ -72,15 +71,18 @@ func argUtils() string {
 		"cudagraph_capture_sizes": "list[int] | None", "allowed_media_domains": "list[str] | None", "cpu_offload_params": "set[str]",
 		"served_model_name": "str | list[str] | None", "shutdown_timeout": "int", "runner": `Literal["auto", "generate"]`,
 		"kv_cache_memory_bytes": "int | None", "max_num_seqs": "int | None", "seed": "int", "speculative_config": "dict[str, Any] | None",
-		"scheduling_policy": "SchedulerPolicy", "watermark": "float", "stats": "bool",
+		"scheduling_policy": "SchedulerPolicy", "watermark": "float", "stats": "bool", "device_ids": "list[int | str] | None",
 	} {
+		if name == "device_ids" { // the annotation is not the whole truth
+			add(name, annotation, "type=lambda s: [int(x) for x in s.split(\",\")]")
+			continue
+		}
 		add(name, annotation, fmt.Sprintf("**kwargs[%q]", name))
 	}
 	for i := range 40 {
 		add(fmt.Sprintf("tuning_%c%c", 'a'+i/26, 'a'+i%26), "int", "**k")
 	}
 	calls.WriteString("        parser.add_argument('--log-stats', action='store_true', help='switch (old)')\n")
-	calls.WriteString("        parser.add_argument(\"--device-ids\", type=lambda s: [int(x) for x in s.split(\",\")])\n")
 	return "\"\"\"Doc with --not-an-option and\nclass NoEngineArgs:\n    ghost: int = 1\n\"\"\"\n@dataclass\nclass EngineArgs:\n    \"\"\"Words:\n    ghost: no field\n    \"\"\"\n" +
 		fields.String() + "\n    @staticmethod\n    def add_cli_args(parser):\n" + calls.String() + "\n\ndef after():\n    pass\n"
 }

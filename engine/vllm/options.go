@@ -165,6 +165,8 @@ func kindOfCall(call string, field optionKind) optionKind {
 		return switchOption
 	case strings.Contains(call, "BooleanOptionalAction"), strings.Contains(call, "StoreBoolean"):
 		return boolOption
+	case strings.Contains(call, `.split(",")`):
+		return scalarOption
 	case strings.Contains(call, "json.loads"):
 		return jsonOption
 	case strings.Contains(call, `nargs="+"`), strings.Contains(call, `nargs='+'`), strings.Contains(call, `nargs="*"`), strings.Contains(call, `nargs='*'`):

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/vllm"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // stagesOf writes a timeline as "stage seconds" in order of time.
@@ -213,7 +212,8 @@ INFO:     Application startup complete.
 func TestVersionsBefore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ log, want string }{
-		"V0 on a GPU": {`INFO 03-01 10:00:00 __init__.py:207] Automatically detected platform cuda.
+		"V0 on a GPU": {
+			`INFO 03-01 10:00:00 __init__.py:207] Automatically detected platform cuda.
 INFO 03-01 10:00:04 api_server.py:912] vLLM API server version 0.7.3
 INFO 03-01 10:00:05 config.py:549] This model supports multiple tasks: {'generate', 'score'}. Defaulting to 'generate'.
 INFO 03-01 10:00:10 llm_engine.py:234] Initializing a V0 LLM engine (v0.7.3) with config: model='m', enforce_eager=False
@@ -227,23 +227,29 @@ INFO 03-01 10:00:46 model_runner.py:1562] Graph capturing finished in 20 secs, t
 INFO 03-01 10:00:46 llm_engine.py:436] init engine (profile, create kv cache, warmup model) took 26.1 seconds
 INFO 03-01 10:00:47 api_server.py:958] Starting vLLM API server on http://0.0.0.0:8000
 INFO:     Application startup complete.`,
-			"preload 4, engine_config 1, start_workers 7, load_weights 8, profile_memory 4, kv_cache 2, capture_graphs 20, start_server 1, ready"},
-		"V1 on a CPU, cache before compiling": {`(EngineCore_DP0 pid=2) INFO 10-28 10:00:00 [core.py:1] Initializing a V1 LLM engine (v0.11.1) with config: enforce_eager=False
+			"preload 4, engine_config 1, start_workers 7, load_weights 8, profile_memory 4, kv_cache 2, capture_graphs 20, start_server 1, ready",
+		},
+		"V1 on a CPU, cache before compiling": {
+			`(EngineCore_DP0 pid=2) INFO 10-28 10:00:00 [core.py:1] Initializing a V1 LLM engine (v0.11.1) with config: enforce_eager=False
 (EngineCore_DP0 pid=2) INFO 10-28 10:00:03 [cpu_model_runner.py:1] Starting to load model m...
 (EngineCore_DP0 pid=2) INFO 10-28 10:00:05 [default_loader.py:1] Loading weights took 1.11 seconds
 (EngineCore_DP0 pid=2) INFO 10-28 10:00:06 [kv_cache_utils.py:1] GPU KV cache size: 116,480 tokens
 (EngineCore_DP0 pid=2) INFO 10-28 10:00:07 [cpu_model_runner.py:1] Warming up model for the compilation...
 (EngineCore_DP0 pid=2) INFO 10-28 10:00:19 [cpu_model_runner.py:1] Warming up done.
 (EngineCore_DP0 pid=2) INFO 10-28 10:00:19 [core.py:1] init engine (profile, create kv cache, warmup model) took 16.0 seconds`,
-			"preload 0, start_workers 3, load_weights 3, kv_cache 1, compile 12, start_server 0"},
-		"eager": {`(EngineCore pid=2) INFO 10-28 10:00:00 [core.py:1] Initializing a V1 LLM engine (v0.20.0) with config: enforce_eager=True
+			"preload 0, start_workers 3, load_weights 3, kv_cache 1, compile 12, start_server 0",
+		},
+		"eager": {
+			`(EngineCore pid=2) INFO 10-28 10:00:00 [core.py:1] Initializing a V1 LLM engine (v0.20.0) with config: enforce_eager=True
 (EngineCore pid=2) INFO 10-28 10:00:03 [gpu_model_runner.py:1] Starting to load model m...
 (EngineCore pid=2) INFO 10-28 10:00:05 [gpu_model_runner.py:1] Model loading took 1 GiB memory and 2.0 seconds
 (EngineCore pid=2) INFO 10-28 10:00:09 [gpu_worker.py:1] Available KV cache memory: 10 GiB
 (EngineCore pid=2) INFO 10-28 10:00:09 [kv_cache_utils.py:1] GPU KV cache size: 10 tokens
 (EngineCore pid=2) INFO 10-28 10:00:10 [core.py:1] init engine (profile, create kv cache, warmup model) took 5 s`,
-			"preload 0, start_workers 3, load_weights 2, profile_memory 4, kv_cache 1, start_server 0"},
-		"two parts are compiled": {`(EngineCore pid=2) INFO 10-28 10:00:00 [core.py:1] Initializing a V1 LLM engine (v0.20.0) with config: enforce_eager=False
+			"preload 0, start_workers 3, load_weights 2, profile_memory 4, kv_cache 1, start_server 0",
+		},
+		"two parts are compiled": {
+			`(EngineCore pid=2) INFO 10-28 10:00:00 [core.py:1] Initializing a V1 LLM engine (v0.20.0) with config: enforce_eager=False
 (EngineCore pid=2) INFO 10-28 10:00:03 [gpu_model_runner.py:1] Starting to load model m...
 (EngineCore pid=2) INFO 10-28 10:00:05 [gpu_model_runner.py:1] Model loading took 1 GiB memory and 2.0 seconds
 (EngineCore pid=2) INFO 10-28 10:00:05 [monitor.py:1] [backbone] Starting torch.compile
@@ -253,7 +259,8 @@ INFO:     Application startup complete.`,
 (EngineCore pid=2) INFO 10-28 10:00:24 [monitor.py:1] Initial profiling/warmup run took 1.90 s
 (EngineCore pid=2) INFO 10-28 10:00:25 [gpu_worker.py:1] Available KV cache memory: 10 GiB
 (EngineCore pid=2) INFO 10-28 10:00:26 [core.py:1] init engine (profile, create kv cache, warmup model) took 21 s (compilation: 17.0 s)`,
-			"preload 0, start_workers 3, load_weights 2, compile 10, profile_memory 0, compile 7, profile_memory 3, kv_cache 1, start_server 0"},
+			"preload 0, start_workers 3, load_weights 2, compile 10, profile_memory 0, compile 7, profile_memory 3, kv_cache 1, start_server 0",
+		},
 	} {
 		tl := readLog(t, c.log)
 		got := strings.TrimSuffix(stagesOf(tl), " 0, ready")

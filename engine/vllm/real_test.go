@@ -1,0 +1,201 @@
+package vllm_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/engine/vllm"
+	"github.com/spinup-llm/spinup/internal/guardian"
+	"github.com/spinup-llm/spinup/internal/randmodel"
+	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// What we read from the sources is what the program itself says, kinds included.
+func TestOptionsAreThoseOfTheProgram(t *testing.T) {
+	t.Parallel()
+	program := testenv.VLLM(t)
+	cmd := exec.CommandContext(t.Context(), program, "serve", "--help=all")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	told := helpOptions(string(out))
+	delete(told, "help")
+	require.Greater(t, len(told), 100)
+	read := vllm.Options(program)
+	require.Equal(t, slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(read)))
+	for name, form := range told {
+		require.Equal(t, form, read[name], name)
+	}
+}
+
+var helpHead = regexp.MustCompile(`(?m)^  (-[^\n]*?)(?:  |$)`)
+
+// helpOptions reads the forms of options from a help text: "--x, --no-x", "--x X [X ...]".
+func helpOptions(help string) map[string]string {
+	found := map[string]string{}
+	for _, m := range helpHead.FindAllStringSubmatch(help, -1) {
+		form := "value"
+		switch {
+		case strings.Contains(m[1], "--no-"):
+			form = "bool"
+		case strings.Contains(m[1], "..."):
+			form = "list"
+		case regexp.MustCompile(`--[\w-]+ \[[^ ]+\]$`).MatchString(m[1]):
+			form = "optional"
+		case !regexp.MustCompile(`--[\w-]+ \S`).MatchString(m[1]):
+			form = "switch"
+		}
+		for _, name := range regexp.MustCompile(`--([a-z][\w-]*)`).FindAllStringSubmatch(m[1], -1) {
+			if !strings.HasPrefix(name[1], "no-") {
+				found[strings.ReplaceAll(name[1], "-", "_")] = form
+			}
+		}
+	}
+	return found
+}
+
+func TestRealStartTellsItsStages(t *testing.T) {
+	t.Parallel()
+	e := vllm.Engine{Path: testenv.VLLM(t)}
+	spec := onOneCore(model(t, randmodel.Options{Shards: 4}))
+	spec.Env["CANARY"] = "canary-5d1f"
+	require.NoError(t, e.Check(spec))
+	p, err := engine.Start(t.Context(), e, spec, nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, p.Stop(context.WithoutCancel(t.Context()))) }()
+	require.NoError(t, p.Ready(t.Context()))
+
+	require.NotEmpty(t, chat(t, p))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var events []lifecycle.Event
+	for ev := range p.Events(ctx) {
+		require.NotContains(t, ev.Message, "canary-5d1f")
+		events = append(events, ev)
+	}
+	tl := lifecycle.TimelineOf(slices.Values(events))
+	var stages []lifecycle.Stage
+	for s := range tl.All() {
+		stages = append(stages, s.Stage)
+	}
+	require.Equal(t, []lifecycle.Stage{
+		lifecycle.StagePreload, lifecycle.StageEngineConfig, vllm.StageStartWorkers, lifecycle.StageLoadWeights,
+		lifecycle.StageKVCache, vllm.StageStartServer, lifecycle.StageWarmup, lifecycle.StageReady,
+	}, stages)
+	require.True(t, slices.ContainsFunc(events, func(ev lifecycle.Event) bool {
+		return ev.Stage == lifecycle.StageLoadWeights && ev.Done == 4 && ev.Total == 4
+	}), "shards are counted")
+	require.Less(t, tl.Unattributed(""), tl.Startup("")/50)
+}
+
+// chat asks for an answer and returns its text.
+func chat(t *testing.T, p *engine.Process) string {
+	t.Helper()
+	body := `{"model":"tiny","messages":[{"role":"user","content":"hi"}],"max_tokens":8,"temperature":0,"ignore_eos":true}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.Endpoint().JoinPath("v1/chat/completions").String(), strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(data))
+	var answer struct {
+		Choices []struct{ Message struct{ Content string } }
+	}
+	require.NoError(t, json.Unmarshal(data, &answer))
+	require.NotEmpty(t, answer.Choices)
+	return answer.Choices[0].Message.Content
+}
+
+// Failures that only vLLM itself can see. The end is seen before the process is gone.
+func TestRealFailuresAreExplained(t *testing.T) {
+	t.Parallel()
+	e := vllm.Engine{Path: testenv.VLLM(t)}
+	for name, c := range map[string]struct {
+		kwargs map[string]any
+		kind   lifecycle.Kind
+		hint   string
+	}{
+		"a value that the option refuses": {map[string]any{"dtype": "float17"}, lifecycle.Invalid, "value"},
+		"an unknown quantization":         {map[string]any{"quantization": "nosuch"}, lifecycle.Invalid, "quantization"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := onOneCore(model(t, randmodel.Options{}))
+			maps.Copy(spec.Kwargs, c.kwargs)
+			p, err := engine.Start(t.Context(), e, spec, nil)
+			require.NoError(t, err)
+			<-p.Done()
+			require.ErrorIs(t, p.Err(), c.kind)
+			require.ErrorContains(t, p.Err(), c.hint)
+		})
+	}
+}
+
+func TestRealDeathOfTheCoreIsSeen(t *testing.T) {
+	t.Parallel()
+	e := vllm.Engine{Path: testenv.VLLM(t)}
+	var launched spy
+	p, err := engine.Start(t.Context(), e, onOneCore(model(t, randmodel.Options{})), &engine.Options{Launcher: &launched})
+	require.NoError(t, err)
+	require.NoError(t, p.Ready(t.Context()))
+	core := launched.find(t, "VLLM::EngineCore")
+	require.NoError(t, syscall.Kill(core, syscall.SIGKILL))
+	select {
+	case <-p.Down():
+	case <-time.After(time.Second):
+		require.Fail(t, "the death of the engine core was not seen")
+	}
+	<-p.Done()
+	require.ErrorIs(t, p.Err(), lifecycle.EngineFailed)
+	require.ErrorContains(t, p.Err(), "VLLM::EngineCore")
+	require.ErrorContains(t, p.Err(), "memory ran out")
+}
+
+// spy is a launcher that remembers the command's process.
+type spy struct {
+	engine.Exec
+	pid int
+}
+
+func (s *spy) Launch(ctx context.Context, cmd engine.Command) (engine.Handle, error) {
+	h, err := s.Exec.Launch(ctx, cmd)
+	if err == nil {
+		s.pid, err = strconv.Atoi(h.ID())
+	}
+	return h, err
+}
+
+// find returns the process below the command whose title begins with title.
+func (s *spy) find(t *testing.T, title string) int {
+	t.Helper()
+	for _, p := range guardian.Family(s.pid) {
+		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.PID), "cmdline"))
+		if err == nil && strings.HasPrefix(string(line), title) {
+			return p.PID
+		}
+	}
+	require.Fail(t, "no such process", title)
+	return 0
+}
