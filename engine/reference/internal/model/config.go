@@ -174,17 +174,28 @@ func (f *file) window() int {
 	return or(f.Window, 0)
 }
 
-// maxSize bounds each dimension, so that products stay far from overflow.
-const maxSize = 1 << 24
+// Bounds of the dimensions: products of three stay far from overflow.
+const (
+	maxSize   = 1 << 20
+	maxLayers = 1 << 12
+)
 
 func (c *Config) check() error {
-	for name, n := range map[string]int{
-		"vocab_size": c.Vocab, "hidden_size": c.Hidden, "intermediate_size": c.Intermediate,
-		"num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads,
-		"head_dim": c.HeadDim, "max_position_embeddings": c.MaxPositions,
+	for _, d := range []struct {
+		name   string
+		n, max int
+	}{
+		{"vocab_size", c.Vocab, maxSize},
+		{"hidden_size", c.Hidden, maxSize},
+		{"intermediate_size", c.Intermediate, maxSize},
+		{"num_hidden_layers", c.Layers, maxLayers},
+		{"num_attention_heads", c.Heads, maxSize},
+		{"num_key_value_heads", c.KVHeads, maxSize},
+		{"head_dim", c.HeadDim, maxSize},
+		{"max_position_embeddings", c.MaxPositions, 16 * maxSize},
 	} {
-		if n < 1 || n > maxSize {
-			return fmt.Errorf("%s is %d", name, n)
+		if d.n < 1 || d.n > d.max {
+			return fmt.Errorf("%s is %d", d.name, d.n)
 		}
 	}
 	switch {
