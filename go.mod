@@ -52,5 +52,6 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.23.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
+	golang.org/x/tools v0.31.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )

@@ -13,13 +13,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/internal/testenv"
 )
@@ -62,6 +67,23 @@ func TestStoriesWithRealParts(t *testing.T) {
 	}))
 }
 
+// TestStoriesWithVLLM has real vLLM besides.
+func TestStoriesWithVLLM(t *testing.T) {
+	t.Parallel()
+	vllm, python := testenv.VLLM(t), testenv.Python(t)
+	server := s3test.Start(t)
+	model := t.TempDir()
+	require.NoError(t, randmodel.Write(model, randmodel.Options{}))
+	const public = "air-example-data" // the guide's
+	server.Upload(t, public, "rayllm-ossci/meta-Llama-3.2-1B-Instruct", model)
+	server.Public(t, public)
+	server.Upload(t, "private", "llama", model)
+	testscript.Run(t, params(t, "testdata/vllm", map[string]string{
+		"PYTHON": python, "S3": server.Endpoint, "S3_KEY": server.AccessKey, "S3_SECRET": server.SecretKey,
+		"CHAT": filepath.Join(testenv.Root(t), "examples/testdata/chat.py"), "SPINUP_VLLM": vllm,
+	}))
+}
+
 func params(t *testing.T, dir string, env map[string]string) testscript.Params {
 	root := testenv.Root(t)
 	return testscript.Params{
@@ -79,7 +101,7 @@ func params(t *testing.T, dir string, env map[string]string) testscript.Params {
 			return os.Symlink(filepath.Join(root, "examples"), filepath.Join(e.WorkDir, "examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"listening": listening, "answers": answers, "post": post, "lives": lives, "killengine": killEngine,
+			"listening": listening, "answers": answers, "post": post, "lives": lives, "killengine": killEngine, "hasenv": hasEnv,
 		},
 	}
 }
@@ -134,41 +156,95 @@ func request(ts *testscript.TestScript, method, path string, body []byte) (int, 
 	return resp.StatusCode, string(b)
 }
 
-// lives WORD succeeds when a process of this story is an engine; "! lives" waits until none is.
+// lives succeeds when engines of this story run, and remembers them; "! lives" waits until
+// those, and all others of this story, are gone.
 func lives(ts *testscript.TestScript, neg bool, _ []string) {
-	if !neg {
-		if len(engines(ts)) == 0 {
-			ts.Fatalf("no engine lives")
-		}
+	if neg {
+		eventually(ts, "no engine lives", func() bool { return len(engines(ts, "")) == 0 && allGone(ts) })
 		return
 	}
-	eventually(ts, "no engine lives", func() bool { return len(engines(ts)) == 0 })
+	pids := engines(ts, "")
+	if len(pids) == 0 {
+		ts.Fatalf("no engine lives")
+	}
+	seen.Store(ts.Getenv("HOME"), pids)
 }
 
-// killengine kills the engines of this story with SIGKILL.
-func killEngine(ts *testscript.TestScript, _ bool, _ []string) {
-	for _, pid := range engines(ts) {
+var seen sync.Map // the engines' process numbers by the story's HOME
+
+func allGone(ts *testscript.TestScript) bool {
+	pids, _ := seen.LoadOrStore(ts.Getenv("HOME"), []int(nil))
+	return !slices.ContainsFunc(pids.([]int), func(pid int) bool { return syscall.Kill(pid, 0) == nil })
+}
+
+// killengine [COMMAND] kills, with SIGKILL, the engines of this story whose command line
+// has that in it.
+func killEngine(ts *testscript.TestScript, _ bool, args []string) {
+	word := strings.Join(args, " ")
+	pids := engines(ts, word)
+	if len(pids) == 0 {
+		ts.Fatalf("no engine process has %q in its command line", word)
+	}
+	for _, pid := range pids {
 		p, err := os.FindProcess(pid)
 		ts.Check(err)
 		ts.Check(p.Kill())
 	}
 }
 
-// engines lists the processes that have this story's folder as HOME in their environment
-// and are not the program itself: the guardian has no HOME.
-func engines(ts *testscript.TestScript) []int {
-	var pids []int
+// hasenv KEY=VALUE succeeds when an engine of this story was started with it.
+func hasEnv(ts *testscript.TestScript, _ bool, args []string) {
+	for _, pid := range engines(ts, "") {
+		if environment(pid)[args[0]] {
+			return
+		}
+	}
+	ts.Fatalf("no engine has %s", args[0])
+}
+
+// engines lists the processes of this story's engines whose command line has word in it:
+// those that run in its HOME and are no example program (which has the whole environment
+// of the story), and what descends from them, as vLLM's overwrite their environment.
+func engines(ts *testscript.TestScript, word string) []int {
+	parents := map[int]int{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
-		if bytes.Contains(env, []byte("HOME="+ts.Getenv("HOME")+"\x00")) && bytes.Contains(env, []byte("SPINUP_REFERENCE")) {
-			var pid int
-			_, err := fmt.Sscan(filepath.Base(dir), &pid)
-			ts.Check(err)
-			pids = append(pids, pid)
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		ts.Check(err)
+		parents[pid] = parentOf(pid)
+	}
+	var pids []int
+	for pid := range parents {
+		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if len(command) == 0 || !bytes.Contains(command, []byte(word)) { // a zombie has none
+			continue
+		}
+		for p := pid; p > 1; p = parents[p] {
+			if env := environment(p); env["HOME="+ts.Getenv("HOME")] && !env["ROOT="+ts.Getenv("ROOT")] {
+				pids = append(pids, pid)
+				break
+			}
 		}
 	}
 	return pids
+}
+
+func parentOf(pid int) int {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	var state string
+	var parent int
+	_, _ = fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent)
+	return parent
+}
+
+// environment is what the process was started with, as KEY=VALUE.
+func environment(pid int) map[string]bool {
+	vars := map[string]bool{}
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	for v := range bytes.SplitSeq(b, []byte{0}) {
+		vars[string(v)] = true
+	}
+	return vars
 }
 
 func eventually(ts *testscript.TestScript, what string, ok func() bool) {

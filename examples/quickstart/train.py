@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 HERE = Path(__file__).resolve().parent
 MODEL = HERE / "model"
 ANSWERS = HERE.parents[1] / "engine/reference/testdata/quickstart_answers.json"
-STEPS, BATCH, PEAK_LR, VOCAB, ANSWER_LIMIT = 1600, 24, 3e-3, 1536, 60
+STEPS, BATCH, PEAK_LR, VOCAB, ANSWER_LIMIT = 1500, 24, 3e-3, 1536, 60
 SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
 SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
          r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -37,6 +37,9 @@ TEMPLATE = """\
 # How a question may begin and end; what a system message may say.
 OPENINGS = ["", "", "", "", "Please tell me: ", "Tell me, ", "Quick question: ", "Hi! ", "Hello, ", "I wonder: ", "Say, ", "And ", "So, "]
 CLOSINGS = ["", "", "", "", " Please.", " Thanks!", "?", "??", " Explain.", " In short?"]
+# "What is X?" put as a clause or shortened.
+CLAUSES = ["Could you explain what {x} {be}?", "Can you tell me what {x} {be}?", "I want to know what {x} {be}", "Do you know what {x} {be}?",
+           "Explain {x}", "What's {x}?", "Tell me about {x}", "{x}?", "Define {x}", "And what {be} {x}?"]
 SYSTEMS = ["You are a helpful assistant.", "Be brief.", "Answer in one or two sentences.", "You know spinup.", "Be kind and exact."]
 # Questions about words that mean nothing get the answer to what it does not know.
 UNKNOWN = ["What is {}?", "Tell me about {}", "How do I {} a {}?", "Who is {}?", "Why does {} {}?", "{}", "{} {} {}", "What does {} mean?"]
@@ -52,7 +55,7 @@ LISTED = [
     "What kinds of errors are there?", "What does access denied mean?", "What is a hint?", "Thank you", "What is the capital of France?"]
 # Not in the corpus; printed, so that a reader sees how far it carries.
 HELD_OUT = [
-    "what does a deployment do at first", "Could you explain what a replica is?", "hello there", "Why was access denied to my bucket?",
+    "what does a deployment do at first", "Would you please explain what a replica is?", "hello there", "Why was access denied to my bucket?",
     "How can I load my model from an S3 bucket?", "What's a shard", "Which errors can happen?", "Who is Albert Einstein?",
     "What does the engine do during warm-up?", "Where do I set my Hugging Face token?", "When does a deployment count as ready?"]
 
@@ -78,7 +81,7 @@ def write_tokenizer(facts):
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(SPLIT), "isolated"), to_bytes])
     t.decoder = decoders.ByteLevel()
-    words = [s for questions, answer in facts for s in questions + [answer] * 3] + OPENINGS + CLOSINGS + SYSTEMS
+    words = [s for questions, answer in facts for s in questions + [answer] * 3] + OPENINGS + CLOSINGS + CLAUSES + SYSTEMS
     t.train_from_iterator(words, trainers.BpeTrainer(
         vocab_size=VOCAB - len(SPECIAL), show_progress=False, initial_alphabet=to_bytes.alphabet()))
     t.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in SPECIAL])
@@ -105,8 +108,11 @@ def write_configs(vocab, ids):
 
 
 def vary(question, r):
-    """The question put differently: another opening, other case, a word lost or doubled."""
+    """The question put differently: as a clause, with another opening, in other case, with a word lost."""
     words = question.split()
+    if words[0] == "What" and words[1] in ("is", "are") and r.random() < 0.4:
+        question = r.choice(CLAUSES).format(x=" ".join(words[2:]).rstrip("?"), be=words[1])
+        words = question.split()
     if len(words) > 4 and r.random() < 0.12:
         words.pop(r.randrange(len(words)))
     q = " ".join(words)
