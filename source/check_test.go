@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -154,6 +156,27 @@ func TestCheckModelBoundsTheReport(t *testing.T) {
 	err := source.CheckModel(t.Context(), m, m.manifest(t), nil)
 	require.ErrorContains(t, err, "and 99977 more are missing")
 	require.Less(t, len(err.Error()), 10_000)
+}
+
+// counting notes how many bytes are asked for.
+type counting struct {
+	memory
+	bytes atomic.Int64
+}
+
+func (c *counting) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
+	c.bytes.Add(n)
+	return c.memory.Open(ctx, f, off, n)
+}
+
+// The tensors are not read: of each shard, no more than its header or 64 KiB.
+func TestCheckModelReadsLittle(t *testing.T) {
+	t.Parallel()
+	m := model(t)
+	m["model-00002-of-00002.safetensors"] = shard(t, "b", 10<<20)
+	src := &counting{memory: m}
+	require.NoError(t, source.CheckModel(t.Context(), src, m.manifest(t), nil))
+	require.Less(t, src.bytes.Load(), int64(70<<10))
 }
 
 func TestCheckModelCanceled(t *testing.T) {

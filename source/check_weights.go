@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -84,21 +83,23 @@ func (c *checker) index(weights []File) (File, bool) {
 
 // indexed returns the names of the shards that the index names.
 func (c *checker) indexed(ctx context.Context, f File) ([]string, error) {
-	var raw map[string]json.RawMessage
-	if err := c.readJSON(ctx, f, &raw); err != nil {
+	var index struct {
+		ShardOf map[string]string `json:"weight_map"`
+	}
+	if err := c.readJSON(ctx, f, &index); err != nil {
 		return nil, err
 	}
-	var shardOf map[string]string
-	if err := json.Unmarshal(raw["weight_map"], &shardOf); err != nil || len(shardOf) == 0 {
+	if len(index.ShardOf) == 0 {
 		return nil, c.corrupt(f.Path, errors.New(`it has no "weight_map" from tensors to files`))
 	}
-	names := slices.Compact(slices.Sorted(maps.Values(shardOf)))
-	for _, name := range names {
-		if CheckPath(name) != nil {
+	names := map[string]bool{}
+	for _, name := range index.ShardOf {
+		if !names[name] && CheckPath(name) != nil {
 			return nil, c.corrupt(f.Path, fmt.Errorf("it names %q, which is no file of this model", name))
 		}
+		names[name] = true
 	}
-	return names, nil
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // unnumbered finds, where there is no index, what is missing between 00001 and 0000N.

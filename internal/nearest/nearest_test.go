@@ -5,10 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/spinup-llm/spinup/internal/nearest"
 )
 
 func TestOf(t *testing.T) {

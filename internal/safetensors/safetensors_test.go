@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spinup-llm/spinup/internal/safetensors"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/spinup-llm/spinup/internal/safetensors"
 )
 
 const two = `{"__metadata__":{"format":"pt"},` +

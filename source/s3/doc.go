@@ -24,8 +24,10 @@
 // Further: AWS_REGION, AWS_DEFAULT_REGION (else the profile's, else us-east-1);
 // AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL (else the profile's), unless
 // AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true; AWS_CA_BUNDLE; AWS_USE_FIPS_ENDPOINT and
-// AWS_USE_DUALSTACK_ENDPOINT. Proxies are those of the process. A bucket in another region
-// is found by itself. Endpoints of one's own and buckets with a dot are addressed by path.
+// AWS_USE_DUALSTACK_ENDPOINT. Proxies are those of the process; a client of the caller's own
+// ([source.OpenOptions.HTTP]) brings its own proxies and authorities. A bucket in another
+// region is found by itself. Endpoints of one's own and buckets with a dot are addressed by
+// path.
 //
 // # Digests
 //

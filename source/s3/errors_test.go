@@ -229,6 +229,16 @@ func TestWrongBytes(t *testing.T) {
 	}
 }
 
+// An object that is longer than the manifest says is another one.
+func TestLongerObject(t *testing.T) {
+	t.Parallel()
+	fake := s3test.NewFake(t)
+	fake.Put("models", "llama/a.bin", []byte("0123456789"))
+	_, err := open(t, "s3://models/llama", fake.Env()).Open(t.Context(), source.File{Path: "a.bin", Size: 4}, 0, -1)
+	require.ErrorIs(t, err, lifecycle.Unavailable)
+	require.ErrorContains(t, err, "asked for 4 bytes, the answer has 10")
+}
+
 // No error, and no formatting of what the driver returns, shows a key.
 func TestNoSecretLeaves(t *testing.T) {
 	t.Parallel()

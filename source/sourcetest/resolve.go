@@ -72,7 +72,7 @@ func testPages(t *testing.T, h Harness) {
 
 func testHostile(t *testing.T, h Harness) {
 	t.Helper()
-	for _, name := range []string{"../evil", "a/../../evil", "/evil", "a//evil", `a\evil`, "C:evil", "a/./evil", "evil\n", "a/.."} {
+	for _, name := range []string{"../evil", "a/../../evil", "/evil", "a//evil", `a\evil`, "C:evil", "a/./evil", "evil\n", "evil\x01", "a/.."} {
 		repo := h.New(t)
 		repo.Put(t, "good", nil)
 		repo.Put(t, name, []byte("evil"))
