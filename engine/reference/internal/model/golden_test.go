@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/spinup-llm/spinup/engine/reference/internal/model"
-	"github.com/spinup-llm/spinup/engine/reference/internal/safetensors"
+	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
 )
 
 var families = []string{"llama", "llama3rope", "qwen2", "qwen3"}
@@ -18,7 +18,7 @@ func load(t testing.TB, dir string) *model.Model {
 	t.Helper()
 	cfg, err := model.ReadConfig(filepath.Join(dir, "config.json"))
 	require.NoError(t, err)
-	set, err := safetensors.OpenSet(dir)
+	set, err := weights.Open(dir)
 	require.NoError(t, err)
 	defer set.Close()
 	want, memory, err := cfg.Fits(set)

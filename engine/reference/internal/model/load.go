@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/spinup-llm/spinup/engine/reference/internal/safetensors"
+	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -63,7 +63,7 @@ func (c *Config) Tensors(f func(name string, shape ...int)) {
 
 // Fits checks that set has every tensor in the right shape. It returns the bytes that
 // Load will read, and those that the loaded model will take.
-func (c *Config) Fits(set *safetensors.Set) (read, memory int64, err error) {
+func (c *Config) Fits(set *weights.Set) (read, memory int64, err error) {
 	c.Tensors(func(name string, shape ...int) {
 		t, ok := set.Tensor(name)
 		switch {
@@ -77,7 +77,7 @@ func (c *Config) Fits(set *safetensors.Set) (read, memory int64, err error) {
 		default:
 			memory += 4 * t.Elements()
 		}
-		read += t.End - t.Begin
+		read += t.Size()
 	})
 	return read, memory, err
 }
@@ -90,7 +90,7 @@ func misfit(err error) error {
 }
 
 // Load reads the weights; read is called with the bytes of each piece that was read.
-func Load(ctx context.Context, c *Config, set *safetensors.Set, read func(int)) (*Model, error) {
+func Load(ctx context.Context, c *Config, set *weights.Set, read func(int)) (*Model, error) {
 	if _, _, err := c.Fits(set); err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func Load(ctx context.Context, c *Config, set *safetensors.Set, read func(int)) 
 // loader keeps the first error; after it, nothing more is read.
 type loader struct {
 	ctx  context.Context
-	set  *safetensors.Set
+	set  *weights.Set
 	read func(int)
 	err  error
 }
@@ -147,7 +147,7 @@ func (l *loader) matrix(name string, bias bool) *matrix {
 	if l.err != nil {
 		return nil
 	}
-	m := &matrix{rows: t.Shape[0], cols: t.Shape[1]}
+	m := &matrix{rows: int(t.Shape[0]), cols: int(t.Shape[1])}
 	if t.DType == "BF16" {
 		m.bf16, l.err = t.BF16(l.ctx, l.read)
 	} else {

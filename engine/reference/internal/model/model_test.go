@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/spinup-llm/spinup/engine/reference/internal/model"
-	"github.com/spinup-llm/spinup/engine/reference/internal/safetensors"
+	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -110,13 +110,13 @@ func TestReadConfigErrors(t *testing.T) {
 
 func TestWeightsMustFit(t *testing.T) {
 	t.Parallel()
-	set, err := safetensors.OpenSet("../../testdata/qwen3")
+	set, err := weights.Open("../../testdata/qwen3")
 	require.NoError(t, err)
 	defer set.Close()
 	cases := map[string]map[string]any{
 		`lack tensor "model.layers.3.`: {"num_hidden_layers": 4},
-		"has shape [685 40]":            {"vocab_size": 684},
-		"q_proj.bias":                   {"attention_bias": true},
+		"has shape [685 40]":           {"vocab_size": 684},
+		"q_proj.bias":                  {"attention_bias": true},
 	}
 	for want, changes := range cases {
 		c, err := model.ParseConfig(change(t, "qwen3", changes))

@@ -1,4 +1,4 @@
-package safetensors
+package weights
 
 import (
 	"encoding/json"
@@ -21,33 +21,35 @@ const (
 // A Set is all weights of a model: model.safetensors, or the shards that
 // model.safetensors.index.json names. Its methods are safe for concurrent use.
 type Set struct {
-	files   []*File
+	files   []*file
 	tensors map[string]Tensor
 }
 
-// OpenSet opens the weights in dir and checks every header. The caller closes the Set.
-func OpenSet(dir string) (*Set, error) {
+// Open opens the weights in dir and checks every header. The caller closes the Set.
+func Open(dir string) (*Set, error) {
 	names, index, err := shards(dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &Set{tensors: map[string]Tensor{}}
 	for _, name := range names {
-		f, err := Open(filepath.Join(dir, name))
+		f, err := openFile(filepath.Join(dir, name))
 		if err != nil {
-			return nil, errors.Join(err, s.Close())
+			_ = s.Close() // were only read
+			return nil, err
 		}
 		s.files = append(s.files, f)
-		for tensor, info := range f.Tensors {
-			if index == nil || index[tensor] == name {
-				s.tensors[tensor] = Tensor{Info: info, Name: tensor, file: f}
+		for _, t := range f.header.Tensors {
+			if index == nil || index[t.Name] == name {
+				s.tensors[t.Name] = Tensor{Tensor: t, file: f}
 			}
 		}
 	}
 	for tensor, name := range index {
 		if _, ok := s.tensors[tensor]; !ok {
 			err := fmt.Errorf("%s names tensor %q, which %s lacks", indexName, tensor, name)
-			return nil, errors.Join(corrupt("safetensors.OpenSet", filepath.Join(dir, name), err), s.Close())
+			_ = s.Close()
+			return nil, corrupt(filepath.Join(dir, name), err)
 		}
 	}
 	return s, nil
@@ -78,15 +80,15 @@ func shards(dir string) (names []string, index map[string]string, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &lifecycle.Error{
-			Op: "safetensors.OpenSet", Kind: lifecycle.MissingFile, Target: filepath.Join(dir, singleName),
+			Op: "weights.Open", Kind: lifecycle.MissingFile, Target: filepath.Join(dir, singleName),
 			Err: fs.ErrNotExist, Hint: "give a folder with " + singleName + ", or with " + indexName + " and its shards",
 		}
 	}
 	if err != nil {
-		return nil, nil, &lifecycle.Error{Op: "safetensors.OpenSet", Kind: lifecycle.Unavailable, Target: path, Err: err}
+		return nil, nil, &lifecycle.Error{Op: "weights.Open", Kind: lifecycle.Unavailable, Target: path, Err: err}
 	}
 	if index, err = parseIndex(text); err != nil {
-		return nil, nil, corrupt("safetensors.OpenSet", path, err)
+		return nil, nil, corrupt(path, err)
 	}
 	names = slices.Sorted(maps.Values(index))
 	return slices.Compact(names), index, nil

@@ -1,4 +1,4 @@
-package safetensors
+package weights
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/spinup-llm/spinup/internal/safetensors"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -15,9 +16,20 @@ const chunk = 1 << 20
 
 // A Tensor is one tensor of a Set.
 type Tensor struct {
-	Info
-	Name string
-	file *File
+	safetensors.Tensor
+	file *file
+}
+
+// Size is the number of its bytes.
+func (t Tensor) Size() int64 { return t.End - t.Begin }
+
+// Elements is the product of the shape.
+func (t Tensor) Elements() int64 {
+	n := int64(1)
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
 }
 
 // BF16 reads a tensor of dtype BF16 as it is. read is called with the bytes of each piece.
@@ -50,11 +62,13 @@ func (t Tensor) Floats(ctx context.Context, read func(int)) ([]float32, error) {
 }
 
 // Is reports whether the tensor has that shape.
-func (t Tensor) Is(shape ...int) bool { return slices.Equal(t.Shape, shape) }
+func (t Tensor) Is(shape ...int) bool {
+	return slices.EqualFunc(t.Shape, shape, func(a int64, b int) bool { return a == int64(b) })
+}
 
 func (t Tensor) unsupported() error {
 	return &lifecycle.Error{
-		Op: "safetensors.Read", Kind: lifecycle.Invalid, Target: t.file.Path,
+		Op: "weights.Read", Kind: lifecycle.Invalid, Target: t.file.Name(),
 		Err:  fmt.Errorf("tensor %q is of dtype %s", t.Name, t.DType),
 		Hint: "use weights in BF16, F16 or F32",
 	}
@@ -62,14 +76,14 @@ func (t Tensor) unsupported() error {
 
 // pieces calls f with the tensor's bytes, in order, whole elements at a time.
 func (t Tensor) pieces(ctx context.Context, read func(int), f func([]byte)) error {
-	buf := make([]byte, min(chunk, t.End-t.Begin))
+	buf := make([]byte, min(chunk, t.Size()))
 	for at := t.Begin; at < t.End; {
-		if err := lifecycle.FromContext(ctx, "safetensors.Read", t.file.Path); err != nil {
+		if err := lifecycle.FromContext(ctx, "weights.Read", t.file.Name()); err != nil {
 			return err
 		}
 		b := buf[:min(chunk, t.End-at)]
-		if _, err := t.file.file.ReadAt(b, t.file.data+at); err != nil {
-			return corrupt("safetensors.Read", t.file.Path, noEOF(err))
+		if _, err := t.file.ReadAt(b, t.file.header.Data+at); err != nil {
+			return corrupt(t.file.Name(), noEOF(err))
 		}
 		f(b)
 		read(len(b))
