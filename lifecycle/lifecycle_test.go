@@ -63,6 +63,7 @@ func TestLogReplaysAndFollows(t *testing.T) {
 func TestLogEndsWithContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	log := lifecycle.NewLog()
 	log.Append(lifecycle.Event{})
 	n := 0
