@@ -46,7 +46,7 @@ func adoptFrom(root *os.Root, from, to string, files []source.File) []journal.Ve
 		return nil
 	}
 	defer source.Close() //nolint:errcheck // a directory has nothing to flush
-	verified, _ := readVerified(source)
+	verified := verifiedIn(source)
 	var linked []journal.Verified
 	for _, f := range files {
 		info, ok := regular(source, f.Path)
@@ -67,7 +67,7 @@ func lacking(root *os.Root, name string, files []source.File) []source.File {
 		return files
 	}
 	defer dir.Close() //nolint:errcheck // a directory has nothing to flush
-	verified, _ := readVerified(dir)
+	verified := verifiedIn(dir)
 	return slices.DeleteFunc(slices.Clone(files), func(f source.File) bool {
 		info, ok := regular(dir, f.Path)
 		return ok && agrees(verified[f.Path], record(f, info))
@@ -85,4 +85,13 @@ func link(root *os.Root, from, target string, info fs.FileInfo) bool {
 	}
 	now, ok := regular(root, target)
 	return ok && os.SameFile(now, info)
+}
+
+func verifiedIn(dir *os.Root) map[string]journal.Verified {
+	state, err := dir.OpenRoot(stateDir)
+	if err != nil {
+		return nil
+	}
+	defer state.Close() //nolint:errcheck // nothing was written
+	return readVerified(state)
 }

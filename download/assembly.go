@@ -3,7 +3,6 @@ package download
 import (
 	"cmp"
 	"os"
-	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,7 +23,7 @@ const (
 // An assembly is one file on its way: a partial file that workers write to at the offsets
 // of their parts. Each part belongs to one worker at a time; the rest is guarded by mu.
 type assembly struct {
-	root      *os.Root
+	place     *place
 	file      source.File
 	kind      crc.Kind     // of the parts' sums
 	combined  bool         // the file's digest is what the parts' sums combine to
@@ -52,8 +51,8 @@ type part struct {
 func (p *part) missing() int64 { return p.end - p.pos.Load() }
 
 // newAssembly takes over what was found of a file; expect adds the rest.
-func newAssembly(root *os.Root, f finding) *assembly {
-	a := &assembly{root: root, file: f.file, kind: kindOf(f.file), kept: f.have}
+func newAssembly(at *place, f finding) *assembly {
+	a := &assembly{place: at, file: f.file, kind: kindOf(f.file), kept: f.have}
 	if _, a.combined = crc.Lookup(f.file.Digest.Algorithm); !a.combined {
 		a.ordered = newOrdered(a)
 	}
@@ -79,6 +78,9 @@ func (a *assembly) expect(ranges []Range) []*part {
 	return added
 }
 
+// journals reports whether it is worth it, and possible, to go on with the file after a kill.
+func (a *assembly) journals() bool { return a.file.Size > journalAbove && pinned(a.file) }
+
 // open makes the partial file and its journal ready; the first part to start does it.
 func (a *assembly) open() error {
 	a.mu.Lock()
@@ -94,7 +96,7 @@ func (a *assembly) open() error {
 		flags |= os.O_TRUNC
 	}
 	var err error
-	a.out, err = a.root.OpenFile(partialName(a.file.Path), flags, fileMode)
+	a.out, err = a.place.state.OpenFile(partialName(a.file.Path), flags, fileMode)
 	return err
 }
 
@@ -102,7 +104,7 @@ func (a *assembly) open() error {
 // file, so that no journal ever speaks of bytes that are not there.
 func (a *assembly) startJournal(segments []journal.Segment) error {
 	a.closeJournal()
-	if a.file.Size <= journalAbove || !pinned(a.file) {
+	if !a.journals() {
 		return nil
 	}
 	data := journal.Encode(header(a.file))
@@ -110,11 +112,11 @@ func (a *assembly) startJournal(segments []journal.Segment) error {
 		data = append(data, journal.Encode(s)...)
 	}
 	name := journalName(a.file.Path)
-	if err := replace(a.root, name, data); err != nil {
+	if err := replace(a.place.state, name, data); err != nil {
 		return err
 	}
 	var err error
-	a.journal, err = a.root.OpenFile(name, os.O_WRONLY|os.O_APPEND, fileMode)
+	a.journal, err = a.place.state.OpenFile(name, os.O_WRONLY|os.O_APPEND, fileMode)
 	return err
 }
 
@@ -196,30 +198,23 @@ func (a *assembly) publish(note func(journal.Verified) error) error {
 	if err := note(record(a.file, info)); err != nil {
 		return err
 	}
-	if err := a.root.MkdirAll(path.Dir(a.file.Path), dirMode); err != nil {
-		return err
-	}
-	if err := a.root.Rename(partialName(a.file.Path), a.file.Path); err != nil {
+	if err := a.place.publish(a.file.Path); err != nil {
 		return err
 	}
 	a.close()
-	return a.remove(journalName(a.file.Path))
+	if !a.journals() {
+		return nil
+	}
+	return remove(a.place.state, journalName(a.file.Path))
 }
 
 // discard removes the partial file and its journal.
 func (a *assembly) discard() error {
 	a.close()
-	if err := a.remove(partialName(a.file.Path)); err != nil {
+	if err := remove(a.place.state, partialName(a.file.Path)); err != nil {
 		return err
 	}
-	return a.remove(journalName(a.file.Path))
-}
-
-func (a *assembly) remove(name string) error {
-	if err := a.root.Remove(name); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	return nil
+	return remove(a.place.state, journalName(a.file.Path))
 }
 
 func (a *assembly) close() {

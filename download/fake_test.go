@@ -146,10 +146,15 @@ func requireFiles(t testing.TB, dir string, files map[string][]byte) {
 	t.Helper()
 	require.ElementsMatch(t, keys(files), visible(t, dir))
 	for path, want := range files {
-		got, err := os.ReadFile(filepath.Join(dir, path))
-		require.NoError(t, err)
-		require.True(t, bytes.Equal(want, got), "%s differs", path)
+		requireFile(t, dir, path, want)
 	}
+}
+
+func requireFile(t testing.TB, dir, path string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(dir, path))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got), "%s differs", path)
 }
 
 func keys(files map[string][]byte) []string {
@@ -187,4 +192,18 @@ func unfinished(t testing.TB, dir string) []string {
 	names, err := filepath.Glob(filepath.Join(dir, ".spinup", "*.partial"))
 	require.NoError(t, err)
 	return names
+}
+
+// moody is a memory whose first calls of Resolve fail.
+type moody struct {
+	*memory
+	fails int
+	err   error
+}
+
+func (m *moody) Resolve(ctx context.Context) (*source.Manifest, error) {
+	if m.fails--; m.fails >= 0 {
+		return nil, m.err
+	}
+	return m.memory.Resolve(ctx)
 }

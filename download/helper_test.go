@@ -2,19 +2,26 @@ package download_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
@@ -85,9 +92,18 @@ type web struct {
 
 func newWeb(base string, files []source.File) *web {
 	return &web{
-		base:   base,
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
-		man:    source.Manifest{URI: base, Revision: "1", Files: files},
+		base: base,
+		client: &http.Client{Transport: &http.Transport{
+			MaxIdleConnsPerHost: 64, DisableCompression: true,
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, addr)
+				if size := os.Getenv("SPINUP_DOWNLOAD_RCVBUF"); err == nil && size != "" {
+					err = c.(*net.TCPConn).SetReadBuffer(64 << 10)
+				}
+				return c, err
+			},
+		}},
+		man: source.Manifest{URI: base, Revision: "1", Files: files},
 	}
 }
 
@@ -110,10 +126,82 @@ func (w *web) Open(ctx context.Context, f source.File, off, n int64) (io.ReadClo
 	return resp.Body, nil
 }
 
-// fetchURL and acquireURL are what the programs that get killed do.
+// fetchURL and acquireURL are what the programs that are killed, or run twice, do.
 func fetchURL(url, dir string) {
-	panic("x")
+	m := &download.Manager{Concurrency: killConnections, PartSize: 4 * mib, Limit: 200 * mib}
+	if _, err := m.Fetch(context.Background(), listed(url), dir); err != nil {
+		panic(err)
+	}
 }
-func acquireURL(url, dir string) {
-	panic("x")
+
+func acquireURL(url, store string) {
+	c := &download.Cache{StoreDir: store}
+	lease, err := c.Acquire(context.Background(), &download.Manager{Limit: 20 * mib}, listed(url), nil, nil, nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(lease.Dir)
+	_, _ = io.Copy(io.Discard, os.Stdin) // the lease lasts until the test has looked
+}
+
+// listed is the web source of an origin.
+func listed(url string) *web {
+	resp, err := http.Get(url + "/list") //nolint:noctx // a test program
+	if err != nil {
+		panic(err)
+	}
+	defer resp.Body.Close()
+	w := newWeb(url, nil)
+	if err := json.NewDecoder(resp.Body).Decode(&w.man.Files); err != nil {
+		panic(err)
+	}
+	return w
+}
+
+// An origin serves files from this process and counts what it sends.
+type origin struct {
+	*httptest.Server
+	files  []source.File
+	sent   atomic.Int64
+	onSend func(total int64)
+}
+
+// newOrigin serves files; onSend, which may be nil, is told the bytes sent so far.
+func newOrigin(t *testing.T, files map[string][]byte, onSend func(int64), algorithms ...string) *origin {
+	t.Helper()
+	o := &origin{onSend: onSend}
+	mux := http.NewServeMux()
+	for i, path := range slices.Sorted(maps.Keys(files)) {
+		data := files[path]
+		o.files = append(o.files, source.File{
+			Path: path, Size: int64(len(data)), Version: "1", Digest: digest(algorithms[i%len(algorithms)], data),
+		})
+		mux.HandleFunc("/"+path, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(sender{w, o}, r, "", time.Time{}, bytes.NewReader(data))
+		})
+	}
+	mux.HandleFunc("/list", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(o.files) })
+	o.Server = httptest.NewUnstartedServer(mux)
+	o.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if s == http.StateNew { // so that what was sent was nearly received
+			_ = c.(*net.TCPConn).SetWriteBuffer(32 << 10)
+		}
+	}
+	o.Start()
+	t.Cleanup(o.Close)
+	return o
+}
+
+// sender counts the bytes of a body; it hides the ways around Write.
+type sender struct {
+	http.ResponseWriter
+	o *origin
+}
+
+func (s sender) Write(p []byte) (int, error) {
+	n, err := s.ResponseWriter.Write(p)
+	if total := s.o.sent.Add(int64(n)); s.o.onSend != nil {
+		s.o.onSend(total)
+	}
+	return n, err
 }

@@ -2,7 +2,6 @@ package download
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -15,26 +14,10 @@ import (
 // lockPoll is the time between two tries to get a lock that another process holds.
 const lockPoll = 50 * time.Millisecond
 
-// makeRoot opens dir for writing below it and nowhere else, creating it where it is missing.
-func makeRoot(dir string) (*os.Root, error) {
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := root.MkdirAll(stateDir, dirMode); err != nil {
-		_ = root.Close()
-		return nil, err
-	}
-	return root, nil
-}
-
 // lock makes this run the only one that writes to the directory, showing the progress of
 // whoever is at it.
 func (r *run) lock(ctx context.Context, files []source.File) (unlock func(), err error) {
-	l := flock.New(filepath.Join(r.plan.Dir, filepath.FromSlash(lockName)))
+	l := flock.New(filepath.Join(r.plan.Dir, stateDir, lockName))
 	err = poll(ctx, l.TryLock, func() {
 		if findings, err := survey(ctx, r.plan.Dir, files, nil, false); err == nil {
 			plan := r.m.newPlan(r.plan.Dir, findings)

@@ -1,13 +1,10 @@
 package download
 
 import (
-	"errors"
 	"maps"
 	"os"
-	"path"
 	"slices"
 	"sync"
-	"syscall"
 
 	"github.com/spinup-llm/spinup/download/internal/journal"
 )
@@ -20,8 +17,8 @@ type notes struct {
 
 // openNotes writes the list anew, with what a plan found: without repetitions, and without
 // the torn line that a kill may have left.
-func openNotes(root *os.Root, found []journal.Verified) (*notes, error) {
-	records, _ := readVerified(root)
+func openNotes(state *os.Root, found []journal.Verified) (*notes, error) {
+	records := readVerified(state)
 	if records == nil {
 		records = map[string]journal.Verified{}
 	}
@@ -32,10 +29,10 @@ func openNotes(root *os.Root, found []journal.Verified) (*notes, error) {
 	for _, file := range slices.Sorted(maps.Keys(records)) {
 		data = append(data, journal.Encode(records[file])...)
 	}
-	if err := replace(root, verifiedName, data); err != nil {
+	if err := replace(state, verifiedName, data); err != nil {
 		return nil, err
 	}
-	f, err := root.OpenFile(verifiedName, os.O_WRONLY|os.O_APPEND, fileMode)
+	f, err := state.OpenFile(verifiedName, os.O_WRONLY|os.O_APPEND, fileMode)
 	if err != nil {
 		return nil, err
 	}
@@ -50,40 +47,3 @@ func (n *notes) add(v journal.Verified) error {
 }
 
 func (n *notes) close() { _ = n.file.Close() } // what is lost is hashed again
-
-// dirs collects the directories in which files have appeared.
-type dirs struct {
-	mu    sync.Mutex
-	names map[string]bool
-}
-
-// add notes a directory and those above it, which may be new.
-func (d *dirs) add(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.names == nil {
-		d.names = map[string]bool{".": true}
-	}
-	for ; !d.names[name]; name = path.Dir(name) {
-		d.names[name] = true
-	}
-}
-
-// sync makes the new names last, where the file system can.
-func (d *dirs) sync(root *os.Root) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var errs []error
-	for name := range d.names {
-		f, err := root.Open(name)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-			errs = append(errs, err)
-		}
-		_ = f.Close()
-	}
-	return errors.Join(errs...)
-}

@@ -3,9 +3,12 @@ package download
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io/fs"
 	"os"
 	"path"
+	"sync"
+	"syscall"
 )
 
 // stateDir holds, below the directory of the files, all that is not a finished file: the
@@ -13,8 +16,8 @@ import (
 // verified files. Removing it loses no finished file, only the knowledge that it is right.
 const (
 	stateDir     = ".spinup"
-	lockName     = stateDir + "/lock"
-	verifiedName = stateDir + "/verified"
+	lockName     = "lock"
+	verifiedName = "verified"
 
 	partialSuffix = ".partial"
 	journalSuffix = ".journal"
@@ -23,19 +26,96 @@ const (
 	fileMode = 0o644
 )
 
-// stem is where the partial file and the journal of a path are kept: a flat, unique name
-// that a person still recognises.
+// stem is the name, without its suffix, of the partial file and the journal of a path: flat
+// and unique, and a person still recognises it.
 func stem(file string) string {
 	sum := sha256.Sum256([]byte(file))
 	base := path.Base(file)
 	if len(base) > 100 {
 		base = base[len(base)-100:]
 	}
-	return stateDir + "/" + hex.EncodeToString(sum[:8]) + "-" + base
+	return hex.EncodeToString(sum[:8]) + "-" + base
 }
 
 func partialName(file string) string { return stem(file) + partialSuffix }
 func journalName(file string) string { return stem(file) + journalSuffix }
+
+// A place is a directory to which files are brought. Writing goes through roots, so that
+// neither a name nor a link leads out of it. It is safe for concurrent use.
+type place struct {
+	root  *os.Root
+	state *os.Root // its folder stateDir
+
+	mu   sync.Mutex
+	dirs map[string]bool // that exist, and hold new files
+}
+
+// makePlace opens dir, creating it where it is missing.
+func makePlace(dir string) (*place, error) {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := root.MkdirAll(stateDir, dirMode); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	state, err := root.OpenRoot(stateDir)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &place{root: root, state: state, dirs: map[string]bool{}}, nil
+}
+
+// publish moves a partial file to its final name, replacing what is there.
+func (p *place) publish(file string) error {
+	if err := p.mkdir(path.Dir(file)); err != nil {
+		return err
+	}
+	return p.root.Rename(path.Join(stateDir, partialName(file)), file)
+}
+
+// mkdir makes a directory and those above it, once.
+func (p *place) mkdir(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dirs[name] {
+		return nil
+	}
+	if err := p.root.MkdirAll(name, dirMode); err != nil {
+		return err
+	}
+	for ; !p.dirs[name]; name = path.Dir(name) {
+		p.dirs[name] = true
+	}
+	return nil
+}
+
+// sync makes the new names last, where the file system can.
+func (p *place) sync() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for name := range p.dirs {
+		f, err := p.root.Open(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+			errs = append(errs, err)
+		}
+		_ = f.Close()
+	}
+	return errors.Join(errs...)
+}
+
+func (p *place) close() { // directories have nothing to flush
+	_ = p.state.Close()
+	_ = p.root.Close()
+}
 
 // replace writes a file that readers see either as it was or as it is now.
 func replace(root *os.Root, name string, data []byte) error {
@@ -44,6 +124,14 @@ func replace(root *os.Root, name string, data []byte) error {
 		return err
 	}
 	return root.Rename(next, name)
+}
+
+// remove deletes a file that may be gone already.
+func remove(root *os.Root, name string) error {
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // regular returns what is known about a plain file; links are not followed, and all else

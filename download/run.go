@@ -4,8 +4,6 @@ import (
 	"context"
 	"iter"
 	"log/slog"
-	"os"
-	"path"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,10 +70,9 @@ type run struct {
 	log   *slog.Logger
 	gate  gate
 
-	root    *os.Root
-	notes   *notes
-	touched dirs
-	queue   *queue
+	place *place
+	notes *notes
+	queue *queue
 }
 
 func (r *run) do(ctx context.Context) error {
@@ -86,19 +83,17 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	root, err := makeRoot(r.plan.Dir)
-	if err != nil {
+	if r.place, err = makePlace(r.plan.Dir); err != nil {
 		return diskError("download.Run", r.plan.Dir, err)
 	}
-	defer root.Close() //nolint:errcheck // a directory has nothing to flush
-	r.root = root
+	defer r.place.close()
 	unlock, err := r.lock(ctx, files)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	sweep(root, files, time.Now())
-	if r.notes, err = openNotes(root, r.plan.found); err != nil {
+	sweep(r.place.state, files, time.Now())
+	if r.notes, err = openNotes(r.place.state, r.plan.found); err != nil {
 		return diskError("download.Run", r.plan.Dir, err)
 	}
 	defer r.notes.close()
@@ -130,7 +125,7 @@ func (r *run) assemble(ctx context.Context, findings []finding) error {
 		group.Go(func() error { return r.work(ctx) })
 	}
 	err := group.Wait()
-	if syncErr := r.touched.sync(r.root); err == nil && syncErr != nil {
+	if syncErr := r.place.sync(); err == nil && syncErr != nil {
 		err = diskError("download.Run", r.plan.Dir, syncErr)
 	}
 	return err
@@ -147,7 +142,7 @@ func (r *run) prepare(findings []finding, ranges []Range) ([]*assembly, []*part)
 	starts := map[string][]*part{}
 	for _, f := range findings {
 		if !f.complete {
-			a := newAssembly(r.root, f)
+			a := newAssembly(r.place, f)
 			starts[f.file.Path] = a.expect(byPath[f.file.Path])
 			assemblies = append(assemblies, a)
 		}
@@ -196,7 +191,6 @@ func (r *run) landed(ctx context.Context, p *part, buf []byte) ([]*part, error) 
 	if err := a.publish(r.notes.add); err != nil {
 		return nil, err
 	}
-	r.touched.add(path.Dir(a.file.Path))
 	r.meter.fileDone()
 	return nil, nil
 }

@@ -49,16 +49,19 @@ func survey(ctx context.Context, dir string, files []source.File, known []journa
 		return nil, diskError("download.Plan", dir, err)
 	}
 	defer root.Close() //nolint:errcheck // nothing was written
-	verified, _ := readVerified(root)
-	extra := make(map[string]journal.Verified, len(known))
+	s := &surveyor{root: root, rehash: rehash, known: map[string]journal.Verified{}}
 	for _, v := range known {
-		extra[v.Path] = v
+		s.known[v.Path] = v
+	}
+	if state, err := root.OpenRoot(stateDir); err == nil {
+		defer state.Close() //nolint:errcheck // nothing was written
+		s.remember(state)
 	}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range findings {
 		group.Go(func() error {
-			findings[i].look(ctx, root, verified, extra, rehash)
+			s.look(ctx, &findings[i])
 			return ctx.Err()
 		})
 	}
@@ -68,31 +71,54 @@ func survey(ctx context.Context, dir string, files []source.File, known []journa
 	return findings, nil
 }
 
-func readVerified(root *os.Root) (records map[string]journal.Verified, lines int) {
-	f, err := root.Open(verifiedName)
+// A surveyor holds what is the same for all files of a directory.
+type surveyor struct {
+	root     *os.Root
+	state    *os.Root        // nil when there is none
+	partials map[string]bool // names of the partial files in state
+	verified map[string]journal.Verified
+	known    map[string]journal.Verified
+	rehash   bool
+}
+
+func (s *surveyor) remember(state *os.Root) {
+	s.state = state
+	s.verified = readVerified(state)
+	s.partials = map[string]bool{}
+	entries, _ := fs.ReadDir(state.FS(), ".") // what cannot be read is fetched
+	for _, e := range entries {
+		s.partials[e.Name()] = true
+	}
+}
+
+func readVerified(state *os.Root) map[string]journal.Verified {
+	f, err := state.Open(verifiedName)
 	if err != nil {
-		return nil, 0
+		return nil
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
-	return journal.ReadVerified(f)
+	records, _ := journal.ReadVerified(f)
+	return records
 }
 
 // look fills in what is found. What cannot be read counts as missing: the attempt to
 // write it says why.
-func (f *finding) look(ctx context.Context, root *os.Root, verified, known map[string]journal.Verified, rehash bool) {
-	info, ok := regular(root, f.file.Path)
+func (s *surveyor) look(ctx context.Context, f *finding) {
+	info, ok := regular(s.root, f.file.Path)
 	if ok && info.Size() == f.file.Size {
 		now := record(f.file, info)
-		if agrees(verified[f.file.Path], now) {
+		if agrees(s.verified[f.file.Path], now) {
 			f.complete = true
 			return
 		}
-		if agrees(known[f.file.Path], now) || rehash && f.hashes(ctx, root) {
+		if agrees(s.known[f.file.Path], now) || s.rehash && s.hashes(ctx, f.file) {
 			f.complete, f.found = true, &now
 			return
 		}
 	}
-	f.lookPartial(ctx, root)
+	if s.partials[partialName(f.file.Path)] {
+		s.lookPartial(ctx, f)
+	}
 }
 
 // record says that the file that info describes holds the bytes of f.
@@ -115,24 +141,27 @@ func agrees(was, now journal.Verified) bool {
 	return was.Version == now.Version
 }
 
-func (f *finding) hashes(ctx context.Context, root *os.Root) bool {
-	r, err := root.Open(f.file.Path)
+func (s *surveyor) hashes(ctx context.Context, f source.File) bool {
+	if f.Digest.NewHash(f.Size) == nil {
+		return false
+	}
+	r, err := s.root.Open(f.Path)
 	if err != nil {
 		return false
 	}
 	defer r.Close() //nolint:errcheck // nothing was written
-	sum, err := sumOf(ctx, r, f.file)
-	return err == nil && f.file.Digest.Equal(sum)
+	sum, err := sumOf(ctx, r, f)
+	return err == nil && f.Digest.Equal(sum)
 }
 
 // lookPartial takes over the segments of a partial file that is of this very version.
-func (f *finding) lookPartial(ctx context.Context, root *os.Root) {
-	info, ok := regular(root, partialName(f.file.Path))
+func (s *surveyor) lookPartial(ctx context.Context, f *finding) {
+	info, ok := regular(s.state, partialName(f.file.Path))
 	if !ok {
 		return
 	}
 	f.allocated = allocated(info)
-	j, err := root.Open(journalName(f.file.Path))
+	j, err := s.state.Open(journalName(f.file.Path))
 	if err != nil {
 		return
 	}
@@ -143,9 +172,9 @@ func (f *finding) lookPartial(ctx context.Context, root *os.Root) {
 	if was.Boot = now.Boot; err != nil || was != now || !pinned(f.file) {
 		return
 	}
-	for _, s := range segments {
-		if s.End() <= info.Size() && (known || intact(ctx, root, f.file, s)) {
-			f.have = append(f.have, s)
+	for _, g := range segments {
+		if g.End() <= info.Size() && (known || intact(ctx, s.state, f.file, g)) {
+			f.have = append(f.have, g)
 		}
 	}
 }

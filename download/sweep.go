@@ -3,7 +3,6 @@ package download
 import (
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 	"time"
 
@@ -16,25 +15,24 @@ const deadAfter = 7 * 24 * time.Hour
 // sweep removes what killed processes left behind: journals without a partial file, and
 // old partial files that are not of the given files. It is called with the lock held, and
 // what it cannot remove stays.
-func sweep(root *os.Root, files []source.File, now time.Time) {
+func sweep(state *os.Root, files []source.File, now time.Time) {
 	wanted := make(map[string]bool, len(files))
 	for _, f := range files {
 		wanted[stem(f.Path)] = true
 	}
-	entries, err := fs.ReadDir(root.FS(), stateDir)
+	entries, err := fs.ReadDir(state.FS(), ".")
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		name := path.Join(stateDir, e.Name())
-		base, isPartial := strings.CutSuffix(name, partialSuffix)
+		base, isPartial := strings.CutSuffix(e.Name(), partialSuffix)
 		base, isJournal := strings.CutSuffix(base, journalSuffix)
 		if wanted[base] || !isPartial && !isJournal {
 			continue
 		}
-		info, ok := regular(root, base+partialSuffix)
+		info, ok := regular(state, base+partialSuffix)
 		if !ok || now.Sub(info.ModTime()) > deadAfter {
-			_ = root.Remove(name)
+			_ = state.Remove(e.Name())
 		}
 	}
 }

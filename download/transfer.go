@@ -138,6 +138,7 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) (err error) {
 
 // fill reads until b is full, counting the bytes as they come.
 func (r *run) fill(ctx context.Context, body io.Reader, watch *time.Timer, b []byte) (n int, err error) {
+	err = ctx.Err() // a source may be slow to notice
 	for n < len(b) && err == nil {
 		var k int
 		k, err = body.Read(b[n:])

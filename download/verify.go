@@ -111,8 +111,8 @@ func header(f source.File) journal.Header {
 }
 
 // intact reads a segment of a partial file and compares its sum.
-func intact(ctx context.Context, root *os.Root, f source.File, s journal.Segment) bool {
-	r, err := root.Open(partialName(f.Path))
+func intact(ctx context.Context, state *os.Root, f source.File, s journal.Segment) bool {
+	r, err := state.Open(partialName(f.Path))
 	if err != nil {
 		return false
 	}
