@@ -49,6 +49,7 @@ func ExampleStart() {
 	// Output:
 	// asked: 200 OK
 	// stopped: <nil>
+	// check
 	// preload
 	// engine_config
 	// load_weights

@@ -54,10 +54,9 @@ func Start(ctx context.Context, e Engine, spec Spec, opts *Options) (*Process, e
 		redact: spec.Env.Redact, stopping: newSignal(), killing: newSignal(), killed: newSignal(),
 		serving: newSignal(), down: newSignal(), gone: newSignal(), ended: newSignal(), done: newSignal(),
 	}
-	if err := e.Check(spec); err != nil {
-		return nil, p.complete(err, lifecycle.Invalid, "engine.Check")
-	}
+	p.report(spec)
 	if err := p.prepare(ctx, e, spec); err != nil {
+		p.stages.close(err)
 		return nil, err
 	}
 	if err := p.launch(ctx, e); err != nil {
@@ -68,8 +67,31 @@ func Start(ctx context.Context, e Engine, spec Spec, opts *Options) (*Process, e
 	return p, nil
 }
 
-// prepare makes everything up to the launch.
+// report makes the stages tell both our own log and the scope of the options.
+func (p *Process) report(spec Spec) {
+	p.scope = p.opts.Scope
+	if p.scope.Model == "" {
+		p.scope.Model = spec.ModelID
+	}
+	upward := p.scope.Emit
+	p.scope.Emit = p.log.Append
+	shared := p.scope
+	shared.Emit = func(ev lifecycle.Event) {
+		ev.Time = time.Now() // the same in both logs
+		p.log.Append(ev)
+		if upward != nil {
+			upward(ev)
+		}
+	}
+	p.stages = newStages(shared, func(s string) string { return p.redact(s) })
+}
+
+// prepare checks and makes everything up to the launch.
 func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (err error) {
+	p.stages.begin(lifecycle.StageCheck, e.Name())
+	if err := e.Check(spec); err != nil {
+		return p.complete(err, lifecycle.Invalid, "engine.Check")
+	}
 	spec.Addr, p.release, err = listenAddr(ctx, spec.Addr)
 	if err != nil {
 		return err
@@ -86,21 +108,6 @@ func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (err error) 
 	p.redact = redactor(cmd.Env, spec.Env)
 	p.url = &url.URL{Scheme: "http", Host: reachable(spec.Addr)}
 	p.output = newOutput(e.NewParser(spec))
-	p.scope = p.opts.Scope
-	if p.scope.Model == "" {
-		p.scope.Model = spec.ModelID
-	}
-	upward := p.scope.Emit
-	p.scope.Emit = p.log.Append
-	shared := p.scope
-	shared.Emit = func(ev lifecycle.Event) {
-		ev.Time = time.Now() // the same in both logs
-		p.log.Append(ev)
-		if upward != nil {
-			upward(ev)
-		}
-	}
-	p.stages = newStages(shared, p.redact)
 	return nil
 }
 

@@ -46,7 +46,7 @@ func TestServesAndStops(t *testing.T) {
 
 	events := slices.Collect(p.Events(t.Context()))
 	require.Equal(t, []string{
-		"begin preload", "end preload", "begin engine_config", "end engine_config",
+		"begin check", "end check", "begin preload", "end preload", "begin engine_config", "end engine_config",
 		"begin load_weights", "end load_weights", "begin warmup", "end warmup",
 		"begin ready", "end ready", "begin stopped", "end stopped",
 	}, stagesOf(events))
@@ -207,7 +207,7 @@ func TestScopeGetsTheStagesButNotTheMoments(t *testing.T) {
 	require.NoError(t, p.Stop(t.Context()))
 	events := log.Snapshot()[1:]
 	require.Equal(t, []string{
-		"begin preload", "end preload", "begin engine_config", "end engine_config",
+		"begin check", "end check", "begin preload", "end preload", "begin engine_config", "end engine_config",
 		"begin load_weights", "end load_weights", "begin warmup", "end warmup",
 	}, stagesOf(events))
 	for _, e := range events {
