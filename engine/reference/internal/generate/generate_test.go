@@ -143,7 +143,7 @@ func TestFair(t *testing.T) {
 	g, answers := load(t, "llama", generate.Options{MaxSeqs: 2, MaxLen: 2048})
 	started, short := make(chan struct{}), make(chan struct{})
 	long := request(answers[0])
-	long.MaxTokens, long.IgnoreEOS = 1500, true
+	long.MaxTokens, long.IgnoreEOS = 400, true
 	var all sync.WaitGroup
 	all.Go(func() {
 		<-started
@@ -195,8 +195,10 @@ func TestBusy(t *testing.T) {
 	g, answers := load(t, "llama", generate.Options{MaxSeqs: 1, MaxLen: 512})
 	held, over := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
+	req := request(answers[0])
+	req.MaxTokens = 2
 	run := func(emit func(string) error) error {
-		_, err := g.Generate(t.Context(), request(answers[0]), emit)
+		_, err := g.Generate(t.Context(), req, emit)
 		return err
 	}
 	all.Go(func() {

@@ -1,0 +1,536 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spinup-llm/spinup/engine/reference/internal/chat"
+	"github.com/spinup-llm/spinup/engine/reference/internal/generate"
+	"github.com/spinup-llm/spinup/engine/reference/internal/model"
+	"github.com/spinup-llm/spinup/engine/reference/internal/server"
+	"github.com/spinup-llm/spinup/engine/reference/internal/tokenizer"
+	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
+)
+
+const maxLen = 512
+
+// backend loads a family of the golden models.
+func backend(t testing.TB, family string) server.Backend {
+	t.Helper()
+	dir := filepath.Join("../../testdata", family)
+	cfg, err := model.ReadConfig(filepath.Join(dir, "config.json"))
+	require.NoError(t, err)
+	set, err := weights.Open(dir)
+	require.NoError(t, err)
+	defer set.Close()
+	m, err := model.Load(t.Context(), cfg, set, func(int) {})
+	require.NoError(t, err)
+	tok, err := tokenizer.Load(filepath.Join(dir, "tokenizer.json"))
+	require.NoError(t, err)
+	source, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja"))
+	require.NoError(t, err)
+	template, err := chat.Parse(string(source), chat.Tokens{BOS: "<|begin_of_text|>"})
+	require.NoError(t, err)
+	return server.Backend{
+		Generator: generate.New(m, tok, generate.Options{MaxSeqs: 2, MaxLen: maxLen}),
+		Tokenizer: tok, Template: template, Vocab: cfg.Vocab, Sampling: generate.Sampling{Temperature: 1},
+	}
+}
+
+// start serves a family under the name "tiny".
+func start(t testing.TB, family string) string {
+	t.Helper()
+	s := server.New("tiny")
+	s.Serve(backend(t, family))
+	return listen(t, s)
+}
+
+func listen(t testing.TB, h http.Handler) string {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+type apiError struct{ Message, Type, Param, Code string }
+
+// ask sends a request and decodes the answer, or the error.
+func ask(t testing.TB, method, url string, body any, out any) (int, apiError) {
+	t.Helper()
+	text, isText := body.(string)
+	if !isText {
+		b, err := json.Marshal(body)
+		require.NoError(t, err)
+		text = string(b)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(text))
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	if resp.StatusCode != http.StatusOK {
+		var e struct{ Error *apiError }
+		require.NoError(t, json.Unmarshal(answer, &e), "%s", answer)
+		require.NotNil(t, e.Error, "%s", answer)
+		require.NotEmpty(t, e.Error.Message)
+		require.NotEmpty(t, e.Error.Type)
+		return resp.StatusCode, *e.Error
+	}
+	if out != nil {
+		require.NoError(t, json.Unmarshal(answer, out), "%s", answer)
+	}
+	return resp.StatusCode, apiError{}
+}
+
+type answer struct {
+	ID, Object, Model string
+	Created           int64
+	Choices           []struct {
+		Index        int
+		Text         string
+		Message      struct{ Role, Content string }
+		FinishReason string `json:"finish_reason"`
+	}
+	Usage struct {
+		PromptTokens     int `json:"prompt_tokens"`
+		CompletionTokens int `json:"completion_tokens"`
+		TotalTokens      int `json:"total_tokens"`
+	}
+}
+
+type golden struct {
+	Chat []struct {
+		Messages    []map[string]any
+		IDs, Greedy []int
+		Text        string
+	}
+	Completion []struct {
+		Prompt, Text string
+		IDs, Greedy  []int
+	}
+}
+
+func readGolden(t testing.TB, family string) (g golden) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../testdata", family, "golden.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &g))
+	return g
+}
+
+type object = map[string]any
+
+// TestGolden: what clients get is what transformers says, for chats and completions.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, family := range []string{"llama", "qwen2", "qwen3"} {
+		t.Run(family, func(t *testing.T) {
+			t.Parallel()
+			url, g := start(t, family), readGolden(t, family)
+			for _, c := range g.Chat {
+				var a answer
+				status, e := ask(t, "POST", url+"/v1/chat/completions",
+					object{"model": "tiny", "messages": c.Messages, "temperature": 0, "max_completion_tokens": len(c.Greedy)}, &a)
+				require.Equal(t, 200, status, e.Message)
+				require.True(t, strings.HasPrefix(a.ID, "chatcmpl-"))
+				require.Equal(t, "chat.completion", a.Object)
+				require.Equal(t, "tiny", a.Model)
+				require.Positive(t, a.Created)
+				require.Equal(t, "assistant", a.Choices[0].Message.Role)
+				require.Equal(t, c.Text, a.Choices[0].Message.Content)
+				require.Equal(t, "length", a.Choices[0].FinishReason)
+				require.Equal(t, len(c.IDs), a.Usage.PromptTokens)
+				require.Equal(t, len(c.Greedy), a.Usage.CompletionTokens)
+				require.Equal(t, len(c.IDs)+len(c.Greedy), a.Usage.TotalTokens)
+			}
+			for _, c := range g.Completion {
+				for _, prompt := range []any{c.Prompt, []string{c.Prompt}, c.IDs, [][]int{c.IDs}} {
+					var a answer
+					status, e := ask(t, "POST", url+"/v1/completions",
+						object{"prompt": prompt, "temperature": 0, "max_tokens": len(c.Greedy)}, &a)
+					require.Equal(t, 200, status, e.Message)
+					require.Equal(t, "text_completion", a.Object)
+					require.Equal(t, c.Text, a.Choices[0].Text)
+					require.Equal(t, len(c.IDs), a.Usage.PromptTokens)
+				}
+			}
+		})
+	}
+}
+
+// events reads a stream: the data of each event.
+func events(t testing.TB, r io.Reader) (out []string) {
+	t.Helper()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		require.True(t, ok, "%q", lines.Text())
+		out = append(out, data)
+		require.True(t, lines.Scan(), "an event ends with an empty line")
+		require.Empty(t, lines.Text())
+	}
+	require.NoError(t, lines.Err())
+	return out
+}
+
+type chunk struct {
+	ID, Object string
+	Choices    []struct {
+		Text         string
+		Delta        struct{ Role, Content *string }
+		FinishReason *string `json:"finish_reason"`
+	}
+	Usage *struct {
+		TotalTokens int `json:"total_tokens"`
+	}
+}
+
+func post(t testing.TB, url string, body any) *http.Response {
+	t.Helper()
+	text, err := json.Marshal(body)
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(text))
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func TestChatStream(t *testing.T) {
+	t.Parallel()
+	url, g := start(t, "qwen3"), readGolden(t, "qwen3")
+	for _, usage := range []bool{false, true} {
+		c := g.Chat[1]
+		body := object{"messages": c.Messages, "temperature": 0, "max_tokens": len(c.Greedy), "stream": true}
+		if usage {
+			body["stream_options"] = object{"include_usage": true}
+		}
+		resp := post(t, url+"/v1/chat/completions", body)
+		require.Equal(t, "text/event-stream; charset=utf-8", resp.Header.Get("Content-Type"))
+		all := events(t, resp.Body)
+		require.Equal(t, "[DONE]", all[len(all)-1])
+		var text strings.Builder
+		var finish, id string
+		for i, data := range all[:len(all)-1] {
+			var c chunk
+			require.NoError(t, json.Unmarshal([]byte(data), &c))
+			require.Equal(t, "chat.completion.chunk", c.Object)
+			if i == 0 {
+				id = c.ID
+				require.Equal(t, "assistant", *c.Choices[0].Delta.Role)
+				require.Empty(t, *c.Choices[0].Delta.Content)
+			}
+			require.Equal(t, id, c.ID)
+			require.Equal(t, usage, strings.Contains(data, `"usage":`), data)
+			if usage && i == len(all)-2 {
+				require.Empty(t, c.Choices)
+				require.Equal(t, len(g.Chat[1].IDs)+len(g.Chat[1].Greedy), c.Usage.TotalTokens)
+				continue
+			}
+			require.Nil(t, c.Usage)
+			require.Empty(t, finish, "nothing but the usage follows the reason")
+			if c.Choices[0].FinishReason != nil {
+				finish = *c.Choices[0].FinishReason
+			} else {
+				text.WriteString(*c.Choices[0].Delta.Content)
+			}
+		}
+		require.Equal(t, "length", finish)
+		require.Equal(t, c.Text, text.String())
+	}
+}
+
+func TestCompletionStream(t *testing.T) {
+	t.Parallel()
+	url, g := start(t, "llama"), readGolden(t, "llama")
+	c := g.Completion[0]
+	runes := []rune(c.Text)
+	stop := string(runes[len(runes)-6 : len(runes)-3])
+	resp := post(t, url+"/v1/completions", object{"prompt": c.Prompt, "temperature": 0, "max_tokens": 64, "stream": true, "stop": stop})
+	all := events(t, resp.Body)
+	require.Equal(t, "[DONE]", all[len(all)-1])
+	var text, finish string
+	for _, data := range all[:len(all)-1] {
+		var c chunk
+		require.NoError(t, json.Unmarshal([]byte(data), &c))
+		require.Equal(t, "text_completion", c.Object)
+		text += c.Choices[0].Text
+		if c.Choices[0].FinishReason != nil {
+			finish = *c.Choices[0].FinishReason
+		}
+	}
+	want, _, _ := strings.Cut(c.Text, stop)
+	require.Equal(t, want, text)
+	require.Equal(t, "stop", finish)
+}
+
+func TestLoading(t *testing.T) {
+	t.Parallel()
+	s := server.New("tiny")
+	url := listen(t, s)
+	for _, path := range []string{"/health", "/v1/models", "/v1/models/tiny"} {
+		status, e := ask(t, "GET", url+path, "", nil)
+		require.Equal(t, 503, status)
+		require.Equal(t, "loading", e.Code)
+	}
+	resp, err := http.Get(url + "/health")
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, "1", resp.Header.Get("Retry-After"))
+	status, e := ask(t, "POST", url+"/v1/completions", object{"prompt": "a"}, nil)
+	require.Equal(t, 503, status)
+	require.Equal(t, "loading", e.Code)
+	resp, err = http.Get(url + "/ping")
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode, "the process is alive")
+
+	s.Serve(backend(t, "qwen3"))
+	status, _ = ask(t, "GET", url+"/health", "", nil)
+	require.Equal(t, 200, status)
+}
+
+func TestModels(t *testing.T) {
+	t.Parallel()
+	s := server.New("org/tiny")
+	s.Serve(backend(t, "qwen3"))
+	url := listen(t, s)
+	var list struct {
+		Object string
+		Data   []struct {
+			ID, Object string
+			MaxLen     int `json:"max_model_len"`
+		}
+	}
+	ask(t, "GET", url+"/v1/models", "", &list)
+	require.Equal(t, "list", list.Object)
+	require.Len(t, list.Data, 1)
+	require.Equal(t, "org/tiny", list.Data[0].ID)
+	require.Equal(t, maxLen, list.Data[0].MaxLen)
+	status, _ := ask(t, "GET", url+"/v1/models/org/tiny", "", nil)
+	require.Equal(t, 200, status)
+	status, e := ask(t, "GET", url+"/v1/models/other", "", nil)
+	require.Equal(t, 404, status)
+	require.Contains(t, e.Message, `there is "org/tiny"`)
+}
+
+// TestRefuses: each wrong request is answered by the parameter's name.
+func TestRefuses(t *testing.T) {
+	t.Parallel()
+	url := start(t, "llama")
+	hi := []object{{"role": "user", "content": "Hi"}}
+	chatWith := func(key string, value any) object { return object{"messages": hi, "max_tokens": 1, key: value} }
+	cases := []struct {
+		path, body  string
+		fields      object
+		status      int
+		param, code string
+	}{
+		{body: "", status: 400},
+		{body: "[]", status: 400},
+		{body: "null", status: 400},
+		{body: `{"messages": `, status: 400},
+		{fields: object{}, status: 400, param: ""},
+		{fields: object{"messages": []object{}}, status: 400},
+		{fields: object{"messages": "Hi"}, status: 400, param: "messages"},
+		{fields: chatWith("messages", []any{"Hi"}), status: 400, param: "messages[0]"},
+		{fields: chatWith("messages", []object{{"content": "Hi"}}), status: 400, param: "messages[0]"},
+		{fields: chatWith("messages", []object{{"role": "user"}}), status: 400, param: "messages[0].content"},
+		{fields: chatWith("messages", []object{{"role": "user", "content": 3}}), status: 400, param: "messages[0].content"},
+		{fields: chatWith("messages", []object{hi[0], {"role": "user", "content": []object{{"type": "image_url"}}}}), status: 400, param: "messages[1].content[0]"},
+		{fields: chatWith("messages", []object{{"role": "assistant", "content": "", "tool_calls": []object{{"id": "x"}}}}), status: 400, param: "messages[0].tool_calls"},
+		{fields: chatWith("model", "gpt-4"), status: 404, param: "model", code: "model_not_found"},
+		{fields: chatWith("model", 7), status: 400, param: "model"},
+		{fields: chatWith("n", 2), status: 400, param: "n", code: "unsupported_parameter"},
+		{fields: chatWith("logprobs", true), status: 400, param: "logprobs", code: "unsupported_parameter"},
+		{fields: chatWith("tools", []object{{"type": "function"}}), status: 400, param: "tools", code: "unsupported_parameter"},
+		{fields: chatWith("tool_choice", "required"), status: 400, param: "tool_choice", code: "unsupported_parameter"},
+		{fields: chatWith("response_format", object{"type": "json_object"}), status: 400, param: "response_format", code: "unsupported_parameter"},
+		{fields: chatWith("presence_penalty", 0.5), status: 400, param: "presence_penalty", code: "unsupported_parameter"},
+		{fields: chatWith("logit_bias", object{"5": 1}), status: 400, param: "logit_bias", code: "unsupported_parameter"},
+		{fields: chatWith("temprature", 1), status: 400, param: "temprature", code: "unknown_parameter"},
+		{fields: chatWith("chat_template", "x"), status: 400, param: "chat_template", code: "unknown_parameter"},
+		{fields: chatWith("temperature", 2.1), status: 400, param: "temperature"},
+		{fields: chatWith("temperature", -1), status: 400, param: "temperature"},
+		{fields: chatWith("temperature", "hot"), status: 400, param: "temperature"},
+		{fields: chatWith("top_p", 1.5), status: 400, param: "top_p"},
+		{fields: chatWith("top_k", -2), status: 400, param: "top_k"},
+		{fields: chatWith("max_tokens", 0), status: 400, param: "max_tokens"},
+		{fields: chatWith("max_tokens", 1.5), status: 400, param: "max_tokens"},
+		{fields: chatWith("max_completion_tokens", 2), status: 400, param: "max_completion_tokens"},
+		{fields: chatWith("max_tokens", maxLen), status: 400, param: "max_tokens", code: "context_length_exceeded"},
+		{fields: chatWith("seed", "x"), status: 400, param: "seed"},
+		{fields: chatWith("stop", ""), status: 400, param: "stop"},
+		{fields: chatWith("stop", 5), status: 400, param: "stop"},
+		{fields: chatWith("stop", strings.Split(strings.Repeat("a", 17), "")), status: 400, param: "stop"},
+		{fields: chatWith("stream_options", object{"include_usage": true}), status: 400, param: "stream_options"},
+		{fields: chatWith("stream", "yes"), status: 400, param: "stream"},
+		{fields: chatWith("messages", []object{{"role": "user", "content": strings.Repeat("word ", 600)}}), status: 400, param: "messages", code: "context_length_exceeded"},
+		{path: "/v1/completions", fields: object{}, status: 400, param: "prompt"},
+		{path: "/v1/completions", fields: object{"prompt": []string{"a", "b"}}, status: 400, param: "prompt"},
+		{path: "/v1/completions", fields: object{"prompt": []int{}}, status: 400, param: "prompt"},
+		{path: "/v1/completions", fields: object{"prompt": []int{1, -1}}, status: 400, param: "prompt"},
+		{path: "/v1/completions", fields: object{"prompt": []int{99999}}, status: 400, param: "prompt"},
+		{path: "/v1/completions", fields: object{"prompt": "a", "echo": true}, status: 400, param: "echo", code: "unsupported_parameter"},
+		{path: "/v1/completions", fields: object{"prompt": "a", "best_of": 3}, status: 400, param: "best_of", code: "unsupported_parameter"},
+		{path: "/v1/completions", fields: object{"prompt": strings.Repeat("word ", 600)}, status: 400, param: "prompt", code: "context_length_exceeded"},
+		{path: "/v1/completions", body: `{"prompt": "` + strings.Repeat("a", 5<<20) + `"}`, status: 413, code: "request_too_large"},
+		{path: "/v1/embeddings", status: 404, code: "not_found"},
+	}
+	for _, c := range cases {
+		var body any = c.body
+		if c.fields != nil {
+			body = c.fields
+		}
+		if c.path == "" {
+			c.path = "/v1/chat/completions"
+		}
+		status, e := ask(t, "POST", url+c.path, body, nil)
+		what := fmt.Sprintf("%.200v: %s", body, e.Message)
+		require.Equal(t, c.status, status, what)
+		require.Equal(t, c.code, e.Code, what)
+		if c.param != "" {
+			require.Equal(t, c.param, e.Param, what)
+		}
+	}
+	_, e := ask(t, "POST", url+"/v1/chat/completions", chatWith("temprature", 1), nil)
+	require.Contains(t, e.Message, "did you mean temperature?")
+	status, e := ask(t, "GET", url+"/v1/chat/completions", "", nil)
+	require.Equal(t, 405, status)
+	require.Equal(t, "method_not_allowed", e.Code)
+}
+
+// TestAccepts: parameters that ask for nothing, and those that only say who asks.
+func TestAccepts(t *testing.T) {
+	t.Parallel()
+	url := start(t, "qwen2")
+	body := object{
+		"model": "tiny", "max_tokens": 1, "max_completion_tokens": 1, "temperature": 0.5, "top_p": 0, "top_k": -1, "seed": -3, "stop": nil,
+		"n": 1, "logprobs": false, "tools": []any{}, "tool_choice": "auto", "response_format": object{"type": "text"}, "presence_penalty": 0,
+		"frequency_penalty": 0.0, "logit_bias": object{}, "user": "me", "metadata": object{"a": "b"}, "stream": false, "stream_options": nil,
+		"ignore_eos": true, "chat_template_kwargs": object{"enable_thinking": false}, "repetition_penalty": 1.0, "functions": nil,
+		"messages": []object{
+			{"role": "user", "content": []object{{"type": "text", "text": "a"}, {"type": "text", "text": "b"}}, "name": "me"},
+			{"role": "assistant", "content": "x", "refusal": nil, "tool_calls": []any{}, "annotations": []any{}},
+			{"role": "user", "content": "c"},
+		},
+	}
+	var a answer
+	status, e := ask(t, "POST", url+"/v1/chat/completions", body, &a)
+	require.Equal(t, 200, status, e.Message)
+	require.Equal(t, 1, a.Usage.CompletionTokens)
+}
+
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	hi := object{"messages": []object{{"role": "user", "content": "Hi"}}, "max_tokens": 1}
+	serve := func(source string, noChat error) string {
+		b := backend(t, "llama")
+		b.Template, b.NoChat = nil, noChat
+		if noChat == nil {
+			var err error
+			b.Template, err = chat.Parse(source, chat.Tokens{})
+			require.NoError(t, err)
+		}
+		s := server.New("tiny")
+		s.Serve(b)
+		return listen(t, s)
+	}
+	status, e := ask(t, "POST", serve("{{ raise_exception('Speak in turns.') }}", nil)+"/v1/chat/completions", hi, nil)
+	require.Equal(t, 400, status)
+	require.Contains(t, e.Message, "Speak in turns.")
+	status, e = ask(t, "POST", serve("{{ missing.attribute }}", nil)+"/v1/chat/completions", hi, nil)
+	require.Equal(t, 400, status)
+	require.Contains(t, e.Message, "'missing' is undefined")
+
+	url := serve("", errors.New("it has no chat template"))
+	status, e = ask(t, "POST", url+"/v1/chat/completions", hi, nil)
+	require.Equal(t, 400, status)
+	require.Equal(t, "no_chat_template", e.Code)
+	require.Contains(t, e.Message, "it has no chat template; use /v1/completions")
+	status, _ = ask(t, "POST", url+"/v1/completions", object{"prompt": "a"}, nil)
+	require.Equal(t, 200, status)
+}
+
+// TestManyClients: streams and plain answers at the same time do not touch each other.
+func TestManyClients(t *testing.T) {
+	t.Parallel()
+	url, g := start(t, "qwen3"), readGolden(t, "qwen3")
+	var all sync.WaitGroup
+	for i := range 16 {
+		c := g.Chat[i%4]
+		all.Go(func() {
+			body, err := json.Marshal(object{"messages": c.Messages, "temperature": 0, "max_tokens": 8, "stream": i%2 == 0})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp, err := http.Post(url+"/v1/chat/completions", "application/json", bytes.NewReader(body))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			if err != nil || resp.StatusCode != 200 {
+				t.Errorf("%d %v %s", resp.StatusCode, err, text)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestClientLeaves: the place of a client that has gone is free for the next.
+func TestClientLeaves(t *testing.T) {
+	t.Parallel()
+	b := backend(t, "llama")
+	s := server.New("tiny")
+	s.Serve(b)
+	ended := make(chan struct{}, 8)
+	url := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.ServeHTTP(w, r)
+		ended <- struct{}{}
+	}))
+	for range 4 { // more than there are places
+		resp := post(t, url+"/v1/completions", object{"prompt": "a", "max_tokens": 500, "ignore_eos": true, "stream": true})
+		line, err := bufio.NewReader(resp.Body).ReadString('\n')
+		require.NoError(t, err)
+		require.Contains(t, line, "data: ")
+		resp.Body.Close()
+		<-ended
+	}
+}
+
+func FuzzRequests(f *testing.F) {
+	b := backend(f, "llama")
+	s := server.New("tiny")
+	s.Serve(b)
+	f.Add("/v1/chat/completions", `{"messages":[{"role":"user","content":"Hi"}],"max_tokens":1,"stop":["a"],"stream":true}`)
+	f.Add("/v1/chat/completions", `{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}],"max_tokens":2,"seed":1,"temperature":1e-9}`)
+	f.Add("/v1/completions", `{"prompt":[1,2],"max_tokens":1,"top_p":0.1,"n":1}`)
+	f.Add("/v1/completions", `{"prompt":"\ud800","max_tokens":1,"temperature":0,"logit_bias":{}}`)
+	f.Fuzz(func(t *testing.T, path, body string) {
+		if path != "/v1/completions" {
+			path = "/v1/chat/completions"
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body)))
+		require.Contains(t, []int{200, 400, 404}, w.Code, w.Body.String())
+	})
+}
