@@ -161,7 +161,7 @@ var optionCases = map[string]checkCase{
 	"default, alien key":      {spec: kwargs("model_loader_extra_config", map[string]any{"pattern": "x"}), kind: lifecycle.Invalid, target: "model_loader_extra_config.pattern", hint: "remove it"},
 	"dummy takes none":        {spec: kwargs("load_format", "dummy", "model_loader_extra_config", map[string]any{"x": 1}), kind: lifecycle.Invalid, target: "model_loader_extra_config", hint: "remove"},
 	"sleep mode on a CPU":     {spec: kwargs("enable_sleep_mode", true), kind: lifecycle.Invalid, target: "engine_kwargs.enable_sleep_mode", hint: "remove"},
-	"misspelt option":         {spec: kwargs("max_modle_len", 1), kind: lifecycle.Invalid, target: "engine_kwargs.max_modle_len", hint: `"max_model_len"`},
+	"misspelt option":         {spec: kwargs("max_modl_len", 1), kind: lifecycle.Invalid, target: "engine_kwargs.max_modl_len", hint: `"max_model_len"`},
 	"KV cache beyond memory":  {spec: engine.Spec{Env: lifecycle.EnvVars{"VLLM_CPU_KVCACHE_SPACE": "1000000"}}, kind: lifecycle.NoSpace, target: "VLLM_CPU_KVCACHE_SPACE", hint: "lower"},
 	"no address":              {spec: engine.Spec{Addr: "localhost"}, kind: lifecycle.Invalid, target: "localhost", hint: "host:port"},
 	"folder does not exist":   {spec: engine.Spec{Dir: "/nonexistent/model"}, kind: lifecycle.NotFound, target: "/nonexistent/model", hint: "path"},
@@ -193,7 +193,7 @@ func TestCheck(t *testing.T) {
 				require.Equal(t, c.kind, found[0].Kind, "%v", err)
 				require.True(t, strings.HasSuffix(found[0].Target, c.target), found[0].Target)
 				require.Contains(t, found[0].Hint, c.hint)
-				require.NotEmpty(t, found[0].Err)
+				require.Error(t, found[0].Err)
 			})
 		}
 	}

@@ -24,7 +24,7 @@ func onOneCore(dir string) engine.Spec {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	bad := onOneCore(model(t, randmodel.Options{}))
-	bad.Kwargs = map[string]any{"max_modle_len": 1}
+	bad.Kwargs = map[string]any{"max_modl_len": 1}
 	enginetest.Run(t, enginetest.Config{
 		Engine: installation(t), Spec: onOneCore(model(t, randmodel.Options{})),
 		Bad:       map[string]engine.Spec{"a misspelt option": bad},

@@ -12,3 +12,9 @@ func Options(program string) map[string]string {
 	}
 	return out
 }
+
+// ScanOptions and ScanLoaders read sources, whatever they are.
+func ScanOptions(src string) int { return len(scanOptions(src)) }
+
+// ScanLoaders returns the file of each load format.
+func ScanLoaders(src string) map[string]string { return scanLoaders(src, "") }

@@ -35,7 +35,7 @@ type failure struct {
 }
 
 var (
-	exception = regexp.MustCompile(`^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Timeout|Exit|Exceeded))\b(?:: ?(.*))?$`)
+	exception = regexp.MustCompile(`^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|NotFound|Timeout|Exit|Exceeded)|Exception)\b(?:: ?(.*))?$`)
 	usage     = regexp.MustCompile(`^vllm\b.*: error: `)
 	// Exceptions that only say that another one came before.
 	wrapper = regexp.MustCompile(`Engine core initialization failed|WorkerProc initialization failed|EngineCore failed to start|` +
@@ -91,20 +91,28 @@ func (f *failures) readDeath(l line) string {
 		f.crash = true
 		return ""
 	case died.MatchString(l.text):
-		if m := died.FindStringSubmatch(l.text); f.dead == "" {
-			f.dead = m[0]
-			f.signal = signalOf(m[1])
+		if m := died.FindStringSubmatch(l.text); f.dead == "" && f.cause == nil && f.generic == nil {
+			f.dead, f.signal = m[0], signalOf(m[1])
 		}
 		return l.text
 	case given.MatchString(l.text) && exception.MatchString(l.text):
-		if m := deadProc.FindStringSubmatch(l.text); m != nil && f.dead == "" {
-			f.dead, f.signal = m[1]+" died", signalOf(m[2])
-		}
+		f.readGivenUp(l.text)
 		return l.text
 	case f.serving && strings.Contains(l.text, "EngineDeadError"):
 		return l.text
 	}
 	return ""
+}
+
+// readGivenUp keeps who died where nothing else says why.
+func (f *failures) readGivenUp(text string) {
+	if f.dead != "" || f.cause != nil || f.generic != nil {
+		return
+	}
+	f.dead = "a worker died while it started"
+	if m := deadProc.FindStringSubmatch(text); m != nil {
+		f.dead, f.signal = m[1]+" died", signalOf(m[2])
+	}
 }
 
 func signalOf(code string) int {
@@ -159,10 +167,10 @@ func shortCause(s string) string {
 // explain returns the error for an exit.
 func (f *failures) explain(exit int, stage lifecycle.Stage) *lifecycle.Error {
 	best := f.cause
-	if best == nil {
+	if best == nil && f.dead == "" {
 		best = f.generic
 	}
-	if best == nil || (f.serving && f.dead != "" && best.kind == lifecycle.EngineFailed && f.signal != 0) {
+	if best == nil {
 		best = f.byExit(exit, stage)
 	}
 	hint := best.hint
@@ -218,6 +226,8 @@ func (f *failures) byExit(exit int, stage lifecycle.Stage) *failure {
 	}
 	if signal != 0 {
 		out.text += fmt.Sprintf(" by signal %d", signal)
+	} else if f.dead != "" {
+		out.hint = signalHints[9]
 	}
 	if exit == 127 {
 		out.hint = installHint

@@ -2,6 +2,7 @@ package vllm_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,9 +16,9 @@ import (
 // installation writes what an installed vLLM looks like from outside: a script that names
 // its interpreter, and those sources that the driver reads, in their form and with words
 // of ours. Its folders are given as maps from a path below site-packages to a content.
-func installation(t *testing.T, more ...map[string]string) vllm.Engine {
-	t.Helper()
-	root := t.TempDir()
+func installation(tb testing.TB, more ...map[string]string) vllm.Engine {
+	tb.Helper()
+	root := tb.TempDir()
 	packages := filepath.Join(root, "lib/python3.12/site-packages")
 	files := map[string]string{
 		"vllm/engine/arg_utils.py":                                  argUtils(),
@@ -32,26 +33,24 @@ func installation(t *testing.T, more ...map[string]string) vllm.Engine {
 		"runai_model_streamer/__init__.py":                          "",
 	}
 	for _, m := range more {
-		for name, content := range m {
-			files[name] = content
-		}
+		maps.Copy(files, m)
 	}
 	for name, content := range files {
 		path := filepath.Join(packages, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		require.NoError(tb, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(tb, os.WriteFile(path, []byte(content), 0o600))
 	}
 	program := filepath.Join(root, "bin/vllm")
-	require.NoError(t, os.MkdirAll(filepath.Dir(program), 0o755))
-	require.NoError(t, os.WriteFile(program, []byte("#!"+root+"/bin/python3\nimport sys\n"), 0o755))
+	require.NoError(tb, os.MkdirAll(filepath.Dir(program), 0o755))
+	require.NoError(tb, os.WriteFile(program, []byte("#!"+root+"/bin/python3\nimport sys\n"), 0o755))
 	return vllm.Engine{Path: program}
 }
 
 // emptyInstallation is a program whose sources cannot be found.
-func emptyInstallation(t *testing.T) vllm.Engine {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "vllm")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\nexit 1\n"), 0o755))
+func emptyInstallation(tb testing.TB) vllm.Engine {
+	tb.Helper()
+	program := filepath.Join(tb.TempDir(), "vllm")
+	require.NoError(tb, os.WriteFile(program, []byte("#!/bin/sh\nexit 1\n"), 0o755))
 	return vllm.Engine{Path: program}
 }
 
@@ -148,10 +147,10 @@ func transformersAuto() string {
 }
 
 // model writes a whole model and returns its folder.
-func model(t *testing.T, opts randmodel.Options) string {
-	t.Helper()
-	dir := t.TempDir()
+func model(tb testing.TB, opts randmodel.Options) string {
+	tb.Helper()
+	dir := tb.TempDir()
 	opts.Layers = 1
-	require.NoError(t, randmodel.Write(dir, opts))
+	require.NoError(tb, randmodel.Write(dir, opts))
 	return dir
 }

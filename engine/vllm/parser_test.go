@@ -284,29 +284,26 @@ func TestReadLogOfNothing(t *testing.T) {
 }
 
 // live feeds a parser as a supervisor does and returns the stages that it opened.
-func live(t *testing.T, text string) (p engine.Parser, opened []string, progress map[string]lifecycle.Event) {
+func live(t *testing.T, text string) (opened []string, progress map[string]lifecycle.Event) {
 	t.Helper()
-	p = vllm.Engine{}.NewParser(engine.Spec{})
+	p := vllm.Engine{}.NewParser(engine.Spec{})
 	progress = map[string]lifecycle.Event{}
 	for _, line := range bytes.FieldsFunc([]byte(text), func(r rune) bool { return r == '\n' || r == '\r' }) {
 		for _, e := range p.Parse(line) {
 			require.True(t, e.Time.IsZero())
-			switch e.Phase {
-			case lifecycle.Begin:
+			if e.Phase == lifecycle.Begin {
 				opened = append(opened, string(e.Stage))
-			case lifecycle.Progress:
-				if e.Total > 0 {
-					progress[string(e.Stage)] = e
-				}
+			} else if e.Total > 0 {
+				progress[string(e.Stage)] = e
 			}
 		}
 	}
-	return p, opened, progress
+	return opened, progress
 }
 
 func TestLiveStages(t *testing.T) {
 	t.Parallel()
-	_, opened, progress := live(t, gpuStart)
+	opened, progress := live(t, gpuStart)
 	require.Equal(t, []string{
 		"engine_config", "start_workers", "load_weights", "compile", "profile_memory", "kv_cache", "capture_graphs", "start_server",
 	}, opened)
@@ -319,12 +316,12 @@ func TestLiveStages(t *testing.T) {
 func TestSilentStagesAreForeseen(t *testing.T) {
 	t.Parallel()
 	upTo, _, _ := strings.Cut(gpuStart, "(EngineCore_DP0 pid=2) INFO 03-04 10:00:38")
-	_, opened, _ := live(t, upTo)
+	opened, _ := live(t, upTo)
 	require.Equal(t, "compile", opened[len(opened)-1])
 }
 
 func FuzzParse(f *testing.F) {
-	for _, line := range strings.Split(gpuStart, "\n") {
+	for line := range strings.SplitSeq(gpuStart, "\n") {
 		f.Add(line)
 	}
 	f.Add("(a pid=1) [repeated 99999999999999999999x across cluster]")
