@@ -257,3 +257,11 @@ func TestCheckNamesWhatIsNotInstalled(t *testing.T) {
 	require.ErrorIs(t, err, lifecycle.NotFound)
 	require.ErrorContains(t, err, "pip install 'vllm[runai]'")
 }
+
+func TestKwargsAreCheckedWithoutFiles(t *testing.T) {
+	t.Parallel()
+	e := installation(t)
+	spec := kwargs("max_modl_len", 1, "load_format", "zip", "tensor_parallel_size", 3)
+	require.Len(t, slices.Collect(lifecycle.Errors(e.CheckKwargs(spec))), 2)
+	require.NoError(t, e.CheckKwargs(kwargs("max_model_len", 8192)))
+}

@@ -291,6 +291,10 @@ func TestProgramIsFound(t *testing.T) {
 	require.Equal(t, onPath.Path, cmd.Path, "Path comes first")
 
 	t.Setenv("PATH", t.TempDir())
+	cmd, err = vllm.Engine{Path: "vllm-of-the-image"}.Command(spec)
+	require.NoError(t, err)
+	require.Equal(t, "vllm-of-the-image", cmd.Path)
+
 	t.Setenv(vllm.PathVariable, "")
 	_, err = vllm.Engine{}.Command(spec)
 	require.ErrorIs(t, err, lifecycle.NotFound)
@@ -308,4 +312,17 @@ func TestVitalProcesses(t *testing.T) {
 	cmd, err = e.Command(spec)
 	require.NoError(t, err)
 	require.Equal(t, []string{"MINE::"}, cmd.Vital)
+}
+
+func TestSpansHaveStages(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]lifecycle.Stage{
+		"Load weights": lifecycle.StageLoadWeights, "Warmup (CPU)": lifecycle.StageCompile, "Capture model": lifecycle.StageCaptureGraphs,
+	} {
+		stage, ok := vllm.Engine{}.MapSpan(name)
+		require.True(t, ok)
+		require.Equal(t, want, stage)
+	}
+	_, ok := vllm.Engine{}.MapSpan("Overall Loading")
+	require.False(t, ok, "it holds several stages")
 }

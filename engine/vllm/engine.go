@@ -12,7 +12,9 @@ import (
 // Engine is vLLM as an engine. The zero value finds vLLM by itself. It is a value without
 // state and safe for concurrent use.
 type Engine struct {
-	Path string // of the vllm program; "" means SPINUP_VLLM, then PATH
+	// Path is that of the vllm program; "" means SPINUP_VLLM, then PATH. A bare name that
+	// is not on PATH is left to the launcher, which may look on another machine.
+	Path string
 }
 
 var _ engine.Tracer = Engine{}
@@ -26,6 +28,14 @@ func (e Engine) Check(spec engine.Spec) error {
 	inst, err := e.find()
 	c := &check{spec: spec, inst: inst}
 	return errors.Join(err, c.options(), c.loader(), c.model(), c.files(), c.machine())
+}
+
+// CheckKwargs is the part of Check that needs no files: engine_kwargs against the installed
+// version. A misspelt option need not wait for a download.
+func (e Engine) CheckKwargs(spec engine.Spec) error {
+	inst, err := e.find()
+	c := &check{spec: spec, inst: inst}
+	return errors.Join(err, c.options(), c.loader())
 }
 
 // NewParser implements engine.Engine. The parser does not need the installation.
@@ -45,9 +55,9 @@ func (Engine) MapSpan(name string) (lifecycle.Stage, bool) {
 }
 
 // spanStages names the stages of the spans that vLLM exports of its start. Its outer spans
-// ("Overall Loading" and the inits around it) hold several stages and have none.
+// hold several stages and have none ("Overall Loading", "Prepare model", and the inits
+// around them; there are two of "Worker init", one around the loading).
 var spanStages = map[string]lifecycle.Stage{
-	"Worker init":               StageStartWorkers,
 	"Init device":               StageStartWorkers,
 	"Download weights - HF":     lifecycle.StageDownload,
 	"Load model":                lifecycle.StageLoadWeights,
@@ -59,7 +69,6 @@ var spanStages = map[string]lifecycle.Stage{
 	"Compile graph":             lifecycle.StageCompile,
 	"Inductor compilation":      lifecycle.StageCompile,
 	"Warmup (CPU)":              lifecycle.StageCompile,
-	"Prepare model":             lifecycle.StageProfileMemory,
 	"Allocate KV cache":         lifecycle.StageKVCache,
 	"Warmup (GPU)":              lifecycle.StageCaptureGraphs,
 	"Capture model":             lifecycle.StageCaptureGraphs,

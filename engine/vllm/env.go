@@ -18,8 +18,10 @@ func onCPU(spec engine.Spec) bool { return len(spec.Devices) == 0 }
 // environment is complete: what is inherited, what this package sets, and env_vars, which win.
 func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	env := engine.BaseEnv(os.Environ())
-	// Compilers that vLLM calls by name, such as ninja, lie beside the program.
-	env["PATH"] = filepath.Dir(inst.path) + string(filepath.ListSeparator) + env["PATH"]
+	if filepath.IsAbs(inst.path) {
+		// Tools that vLLM calls by name, such as ninja, lie beside the program.
+		env["PATH"] = filepath.Dir(inst.path) + string(filepath.ListSeparator) + env["PATH"]
+	}
 	env["PYTHONUNBUFFERED"] = "1" // a line is progress when it is written, not when a buffer is full
 	env["VLLM_NO_USAGE_STATS"] = "1"
 	env["DO_NOT_TRACK"] = "1"

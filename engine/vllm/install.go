@@ -33,6 +33,9 @@ func (e Engine) find() (install, error) {
 		path, from = "vllm", "PATH"
 	}
 	found, err := exec.LookPath(path)
+	if err != nil && path == e.Path && filepath.Base(path) == path {
+		return install{path: path}, nil // a name for the machine of a launcher's, which is not this one
+	}
 	if err != nil {
 		return install{}, &lifecycle.Error{
 			Op: "vllm.Command", Kind: lifecycle.NotFound, Target: path + " (from " + from + ")",
