@@ -10,10 +10,11 @@ splits.json holds what the two split patterns alone make of the tokenizer's case
 Needs torch 2.13, transformers 5.19 and tokenizers 0.23; other versions may write other bytes. Nothing is
 fetched: the tokenizers are trained on the text in golden_data.py.
 """
-import json, math, os
+import json, math, os, sys
 from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1"}  # before transformers is imported
+sys.dont_write_bytecode = True  # leave no cache in the checkout
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers

@@ -13,7 +13,7 @@ func (s *Stopper) Add(text string) (string, bool) { return s.add(text) }
 func (s *Stopper) Rest() string { return s.rest() }
 
 // Sampler returns a function that samples from logits.
-func Sampler(s Sampling, seed uint64) func([]float32) (int, error) {
+func Sampler(s Sampling, seed int64) func([]float32) (int, error) {
 	g := &Generator{opts: Options{Seed: &seed}}
 	return g.sampler(s).next
 }

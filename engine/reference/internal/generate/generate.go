@@ -22,10 +22,10 @@ const promptPiece = 64
 
 // Options of a Generator.
 type Options struct {
-	MaxSeqs int     // requests that run at once
-	MaxLen  int     // tokens of prompt and answer together
-	EOS     []int   // tokens that end an answer
-	Seed    *uint64 // of requests that bring none; nil means another each time
+	MaxSeqs int    // requests that run at once
+	MaxLen  int    // tokens of prompt and answer together
+	EOS     []int  // tokens that end an answer
+	Seed    *int64 // of requests that bring none; nil means another each time
 }
 
 // A Generator shares a model among requests. It is safe for concurrent use.
@@ -123,7 +123,7 @@ func (g *Generator) sampler(s Sampling) *sampler {
 	case s.Seed != nil:
 		seed = uint64(*s.Seed) //nolint:gosec // any bits will do
 	case g.opts.Seed != nil:
-		seed = *g.opts.Seed + g.served.Add(1)
+		seed = uint64(*g.opts.Seed) + g.served.Add(1) //nolint:gosec // any bits will do
 	default:
 		seed = rand.Uint64() //nolint:gosec // not a secret
 	}

@@ -115,7 +115,7 @@ func TestStopText(t *testing.T) {
 
 func TestSeeds(t *testing.T) {
 	t.Parallel()
-	engineSeed := uint64(7)
+	engineSeed := int64(7)
 	open := func() *generate.Generator {
 		g, _ := load(t, "qwen2", generate.Options{MaxSeqs: 2, MaxLen: 512, Seed: &engineSeed})
 		return g

@@ -1,0 +1,102 @@
+package reference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/engine/reference/internal/chat"
+	"github.com/spinup-llm/spinup/engine/reference/internal/generate"
+	"github.com/spinup-llm/spinup/engine/reference/internal/model"
+	"github.com/spinup-llm/spinup/engine/reference/internal/server"
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// Handler loads the model of spec into this process and returns its OpenAI API. ctx limits
+// the loading. Of spec, ModelID, Dir and Kwargs count. It is meant for tests: a crash of the
+// engine is one of the program. Nothing has to be closed. Errors are those of Check.
+func Handler(ctx context.Context, spec engine.Spec) (http.Handler, error) {
+	b, err := load(ctx, spec, func(line) {})
+	if err != nil {
+		return nil, err
+	}
+	s := server.New(spec.ModelID)
+	s.Serve(b)
+	return s, nil
+}
+
+// loading is a model on its way into memory.
+type loading struct {
+	spec   engine.Spec
+	report func(line)
+	plan   *plan
+	model  *model.Model
+	server.Backend
+}
+
+// load makes a model ready to serve. report is told of each stage.
+func load(ctx context.Context, spec engine.Spec, report func(line)) (server.Backend, error) {
+	l := &loading{spec: spec, report: report}
+	for _, s := range []struct {
+		stage lifecycle.Stage
+		run   func(context.Context) (done string, err error)
+	}{
+		{lifecycle.StageEngineConfig, l.configure},
+		{lifecycle.StageLoadWeights, l.loadWeights},
+		{lifecycle.StageKVCache, l.allocate},
+	} {
+		report(line{Stage: s.stage, Phase: lifecycle.Begin.String()})
+		done, err := s.run(ctx)
+		if err != nil {
+			return server.Backend{}, lifecycle.InStage(err, s.stage)
+		}
+		report(line{Stage: s.stage, Phase: lifecycle.End.String(), Message: done})
+	}
+	return l.Backend, nil
+}
+
+// configure reads the small files. A chat template that does not parse is no reason to
+// refuse a model: it can still complete.
+func (l *loading) configure(context.Context) (string, error) {
+	p, err := inspect(l.spec)
+	if err != nil {
+		return "", err
+	}
+	l.plan, l.Tokenizer, l.Sampling, l.Vocab = p, p.tok, p.defaults, p.config.Vocab
+	done := p.config.Architecture
+	if p.template == "" {
+		l.NoChat = errors.New("it has no chat template")
+	} else if l.Template, err = chat.Parse(p.template, p.tokens); err != nil {
+		l.NoChat = fmt.Errorf("its chat template is not supported: %w", err)
+	}
+	if l.NoChat != nil {
+		done += "; no chat: " + l.NoChat.Error()
+	}
+	return done, nil
+}
+
+func (l *loading) loadWeights(ctx context.Context) (string, error) {
+	defer func() { _ = l.plan.weights.Close() }() // was only read
+	var err error
+	l.model, err = model.Load(ctx, l.plan.config, l.plan.weights, progress(l.plan.read, l.report))
+	return megabytes(l.plan.read), err
+}
+
+func (l *loading) allocate(context.Context) (string, error) {
+	p := l.plan
+	l.Generator = generate.New(l.model, p.tok, generate.Options{MaxSeqs: p.maxSeqs, MaxLen: p.maxLen, EOS: p.eos, Seed: p.seed})
+	return fmt.Sprintf("%d sequences of %d tokens", p.maxSeqs, p.maxLen), nil
+}
+
+// progress reports bytes of total as they are read, some fifty times.
+func progress(total int64, report func(line)) func(int) {
+	var done, reported int64
+	return func(n int) {
+		if done += int64(n); done-reported >= total/50 || done == total {
+			reported = done
+			report(line{Stage: lifecycle.StageLoadWeights, Phase: lifecycle.Progress.String(), Done: done, Total: total})
+		}
+	}
+}

@@ -1,0 +1,20 @@
+package reference_test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/spinup-llm/spinup/engine/reference"
+)
+
+// withoutMain makes a test binary a host that forgot to call Main.
+const withoutMain = "REFERENCE_TEST_WITHOUT_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(withoutMain) == "" {
+		reference.Main()
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2.runClock")) // ends by itself
+}
