@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spinup-llm/spinup"
@@ -72,7 +73,7 @@ func newHooks(t *testing.T, cfg *spinup.LLMConfig) (*spinup.Hooks, *bytes.Buffer
 
 func TestRegisteredCallbackGetsTypedKwargs(t *testing.T) {
 	t.Parallel()
-	spinup.RegisterCallback("test.greeting", func(g greeting) (spinup.Callback, error) { return &g, nil })
+	registerOnce("test.greeting", func(g greeting) (spinup.Callback, error) { return &g, nil })
 	cfg := load(t, bare+"callback_config: {callback_class: test.greeting, callback_kwargs: {text: ab, times: 0b11}}\n")[0].Args.LLMConfigs[0]
 	require.NoError(t, cfg.Validate())
 	h, _ := newHooks(t, cfg)
@@ -94,7 +95,7 @@ func TestRegisteredCallbackGetsTypedKwargs(t *testing.T) {
 
 func TestKwargsMayValidateThemselves(t *testing.T) {
 	t.Parallel()
-	spinup.RegisterCallback("test.picky", func(picky) (spinup.Callback, error) { return nil, nil })
+	registerOnce("test.picky", func(picky) (spinup.Callback, error) { return nil, nil })
 	config := func(kwargs string) error {
 		_, err := spinup.Load("c.yaml", strings.NewReader(bare+"callback_config: {callback_class: test.picky, callback_kwargs: "+kwargs+"}\n"))
 		return err
@@ -110,7 +111,7 @@ func TestKwargsMayValidateThemselves(t *testing.T) {
 func TestRegisterPanics(t *testing.T) {
 	t.Parallel()
 	build := func(map[string]any) (spinup.Callback, error) { return spinup.NopCallback{}, nil }
-	spinup.RegisterCallback("test.taken", build)
+	registerOnce("test.taken", build)
 	require.PanicsWithValue(t, "spinup: the callback test.taken is registered already", func() { spinup.RegisterCallback("test.taken", build) })
 	require.Panics(t, func() { spinup.RegisterCallback("CloudDownloader", build) })
 	require.PanicsWithValue(t,
@@ -129,7 +130,7 @@ func TestMethodsThatAreNoHooks(t *testing.T) {
 	require.ErrorContains(t, err, "spinup_test.pointed has a method OnDownload, which is no hook: hooks are OnAfterDownloadModelFilesDistributed, ")
 	require.NoError(t, withCallback(spinup.CallbackConfig{Instance: once{}}).Validate())
 
-	spinup.RegisterCallback("test.builds.misspelt", func(struct{}) (spinup.Callback, error) { return misspelt{}, nil })
+	registerOnce("test.builds.misspelt", func(struct{}) (spinup.Callback, error) { return misspelt{}, nil })
 	_, err = spinup.NewHooks(withCallback(spinup.CallbackConfig{Class: "test.builds.misspelt"}), slog.New(slog.DiscardHandler))
 	require.ErrorIs(t, err, lifecycle.Invalid)
 	require.ErrorContains(t, err, "OnRedy")
@@ -187,4 +188,12 @@ func TestErrorsOfHooksMayBeLoggedOnly(t *testing.T) {
 	s := &spinup.ReplicaState{Log: slog.New(slog.NewTextHandler(&own, nil))}
 	require.NoError(t, h.Run(t.Context(), "OnReady", s, func(spinup.Callback) error { panic("oh") }))
 	require.Contains(t, own.String(), "OnReady of *spinup_test.greeting panicked: oh")
+}
+
+var registered sync.Map // names, as a test binary may run its tests more than once
+
+func registerOnce[K any](name string, build func(K) (spinup.Callback, error)) {
+	if _, before := registered.LoadOrStore(name, true); !before {
+		spinup.RegisterCallback(name, build)
+	}
 }

@@ -259,7 +259,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	o := &spinup.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	cfg := tiny()
 	cfg.RuntimeEnv.EnvVars = lifecycle.EnvVars{"HF_TOKEN": canary, "AWS_SECRET_ACCESS_KEY": canary}
-	cfg.EngineKwargs.Extra = map[string]any{"max_model_len": 128}
+	cfg.EngineKwargs.MaxModelLen = 128
 	d := begin(t, o, cfg)
 	require.NoError(t, d.Ready(t.Context()))
 	_, _ = chat(t, d.Handler(), "", "tiny")

@@ -23,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/internal/s3test"
@@ -101,7 +102,7 @@ func params(t *testing.T, dir string, env map[string]string) testscript.Params {
 			return os.Symlink(filepath.Join(root, "examples"), filepath.Join(e.WorkDir, "examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"listening": listening, "answers": answers, "post": post, "lives": lives, "killengine": killEngine, "hasenv": hasEnv,
+			"listening": listening, "answers": answers, "post": post, "lives": lives, "killengine": killEngine, "hasenv": hasEnv, "signal": signal,
 		},
 	}
 }
@@ -192,6 +193,19 @@ func killEngine(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// signal NAME PROGRAM sends a signal to this story's example program.
+func signal(ts *testscript.TestScript, _ bool, args []string) {
+	for pid := range parentsOf() {
+		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		program, _, _ := bytes.Cut(command, []byte{0})
+		if env := environment(pid); filepath.Base(string(program)) == args[1] && env["HOME="+ts.Getenv("HOME")] && env["ROOT="+ts.Getenv("ROOT")] {
+			ts.Check(syscall.Kill(pid, unix.SignalNum("SIG"+args[0])))
+			return
+		}
+	}
+	ts.Fatalf("no %s runs", args[1])
+}
+
 // hasenv KEY=VALUE succeeds when an engine of this story was started with it.
 func hasEnv(ts *testscript.TestScript, _ bool, args []string) {
 	for _, pid := range engines(ts, "") {
@@ -206,13 +220,7 @@ func hasEnv(ts *testscript.TestScript, _ bool, args []string) {
 // those that run in its HOME and are no example program (which has the whole environment
 // of the story), and what descends from them, as vLLM's overwrite their environment.
 func engines(ts *testscript.TestScript, word string) []int {
-	parents := map[int]int{}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		ts.Check(err)
-		parents[pid] = parentOf(pid)
-	}
+	parents := parentsOf()
 	var pids []int
 	for pid := range parents {
 		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
@@ -229,10 +237,25 @@ func engines(ts *testscript.TestScript, word string) []int {
 	return pids
 }
 
+// parentsOf maps every process to its parent.
+func parentsOf() map[int]int {
+	parents := map[int]int{}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
+			parents[pid] = parentOf(pid)
+		}
+	}
+	return parents
+}
+
 func parentOf(pid int) int {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	var state string
 	var parent int
+	if len(stat) == 0 {
+		return 0 // it has ended meanwhile
+	}
 	_, _ = fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent)
 	return parent
 }
@@ -248,7 +271,7 @@ func environment(pid int) map[string]bool {
 }
 
 func eventually(ts *testscript.TestScript, what string, ok func() bool) {
-	deadline := time.After(2 * time.Minute)
+	deadline := time.After(5 * time.Minute) // vLLM may share two cores with other tests
 	for tick := time.NewTicker(5 * time.Millisecond); ; {
 		if ok() {
 			tick.Stop()

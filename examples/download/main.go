@@ -16,7 +16,6 @@ import (
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/internal/cli"
-	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/s3"
 )
 
@@ -53,9 +52,6 @@ func fetch(ctx context.Context, uri, dir string) (string, error) {
 	src, err := sources.Open(ctx, uri)
 	if err != nil {
 		return "", err
-	}
-	if here, ok := src.(source.InPlace); ok && dir == "" {
-		return here.LocalDir(), nil // nothing to bring
 	}
 	man, err := src.Resolve(ctx)
 	if err != nil {

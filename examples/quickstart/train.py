@@ -3,7 +3,7 @@
     nice -n 10 python examples/quickstart/train.py
 
 A Llama of about 1.3 million parameters learns the answers by heart; the questions are varied, so that it
-also understands those that are put a little differently. It takes about ten minutes of one CPU core. The seeds are
+also understands those that are put a little differently. It takes about ten minutes on an idle CPU core. The seeds are
 fixed: the same machine and versions make the same model, others an equivalent one. At the end the stored
 bfloat16 weights are asked, and engine/reference/testdata/quickstart_answers.json is written for the tests
 of the Go engine. Needs torch 2.13, transformers 5.19 and tokenizers 0.23. Nothing is fetched.
@@ -198,8 +198,10 @@ def ask(model, tok, question):
     """The greedy answer, its number of tokens and those of the prompt, and the least gap between the two best tokens."""
     prompt = tok.apply_chat_template([{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True)
     ids = tok.encode(prompt, add_special_tokens=False)
-    out = model.generate(torch.tensor([ids]), do_sample=False, temperature=None, top_p=None, max_new_tokens=ANSWER_LIMIT + 4,
-                         pad_token_id=tok.pad_token_id, return_dict_in_generate=True, output_logits=True)
+    prompt = torch.tensor([ids])
+    out = model.generate(prompt, attention_mask=torch.ones_like(prompt), do_sample=False, temperature=None, top_p=None,
+                         max_new_tokens=ANSWER_LIMIT + 4, pad_token_id=tok.pad_token_id,
+                         return_dict_in_generate=True, output_logits=True)
     new = out.sequences[0, len(ids):].tolist()
     top = [torch.topk(l[0], 2).values for l in out.logits]
     text = tok.decode(new, skip_special_tokens=True)
