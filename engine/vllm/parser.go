@@ -192,6 +192,9 @@ func (p *parser) move(e evidence) []lifecycle.Event {
 		p.waits = true
 		return nil
 	}
+	if p.guess != "" {
+		p.state(p.guess).begun = false // it was wrong, or is yet to come
+	}
 	var out []lifecycle.Event
 	if p.waits && stage != lifecycle.StageProfileMemory {
 		out = p.open(lifecycle.StageProfileMemory, p.end())
@@ -228,7 +231,7 @@ func (p *parser) foresee(e evidence) []lifecycle.Event {
 	if next == lifecycle.StageCompile {
 		next = p.afterLoading()
 	}
-	if next == "" || (p.state(next).begun && next != lifecycle.StageLoadWeights) {
+	if next == "" || (p.state(next).begun && !repeatable[next]) {
 		return nil
 	}
 	before := p.cur
@@ -236,6 +239,10 @@ func (p *parser) foresee(e evidence) []lifecycle.Event {
 	p.guess, p.before = next, before
 	return out
 }
+
+// repeatable are stages to which vLLM comes back: loading after a download, and profiling,
+// of an encoder before the compilation and of the whole model after it.
+var repeatable = map[lifecycle.Stage]bool{lifecycle.StageLoadWeights: true, lifecycle.StageProfileMemory: true}
 
 // afterLoading is compiling, unless the engine's configuration says that there is none.
 func (p *parser) afterLoading() lifecycle.Stage {

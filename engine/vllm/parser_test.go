@@ -259,7 +259,19 @@ INFO:     Application startup complete.`,
 (EngineCore pid=2) INFO 10-28 10:00:24 [monitor.py:1] Initial profiling/warmup run took 1.90 s
 (EngineCore pid=2) INFO 10-28 10:00:25 [gpu_worker.py:1] Available KV cache memory: 10 GiB
 (EngineCore pid=2) INFO 10-28 10:00:26 [core.py:1] init engine (profile, create kv cache, warmup model) took 21 s (compilation: 17.0 s)`,
-			"preload 0, start_workers 3, load_weights 2, compile 10, profile_memory 0, compile 7, profile_memory 3, kv_cache 1, start_server 0",
+			"preload 0, start_workers 3, load_weights 2, compile 10, compile 7, profile_memory 3, kv_cache 1, start_server 0",
+		},
+		"an encoder is profiled first": {
+			`(EngineCore_DP0 pid=2) INFO 09-25 10:00:00 [core.py:1] Initializing a V1 LLM engine (v0.10.2) with config: enforce_eager=False
+(EngineCore_DP0 pid=2) INFO 09-25 10:00:05 [gpu_model_runner.py:1] Starting to load model m...
+(EngineCore_DP0 pid=2) INFO 09-25 10:00:35 [gpu_model_runner.py:1] Model loading took 51 GiB and 29.9 seconds
+(EngineCore_DP0 pid=2) INFO 09-25 10:00:35 [gpu_model_runner.py:1] Encoder cache will be initialized with a budget of 8192 tokens, and profiled with 31 image items of the maximum feature size.
+(EngineCore_DP0 pid=2) INFO 09-25 10:01:02 [monitor.py:1] Starting torch.compile
+(EngineCore_DP0 pid=2) INFO 09-25 10:01:10 [backends.py:1] Dynamo bytecode transform time: 8.49 s
+(EngineCore_DP0 pid=2) INFO 09-25 10:01:40 [monitor.py:1] torch.compile and initial profiling/warmup run together took 38.0 s in total
+(EngineCore_DP0 pid=2) INFO 09-25 10:01:45 [gpu_worker.py:1] Available KV cache memory: 10 GiB
+(EngineCore_DP0 pid=2) INFO 09-25 10:01:46 [core.py:1] init engine (profile, create kv cache, warmup model) took 71 s`,
+			"preload 0, start_workers 5, load_weights 30, profile_memory 27, compile 38, profile_memory 5, kv_cache 1, start_server 0",
 		},
 	} {
 		tl := readLog(t, c.log)

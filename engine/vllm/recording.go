@@ -54,6 +54,7 @@ type recorder struct {
 	events []lifecycle.Event
 	stage  lifecycle.Stage
 	spans  int
+	silent bool // nothing was told of the stage yet
 	over   bool
 }
 
@@ -81,6 +82,20 @@ func (r *recorder) begin(stage lifecycle.Stage, at time.Time, msg string) {
 	r.stage = stage
 	r.spans++
 	r.add(lifecycle.Begin, at, msg)
+	r.silent = msg == ""
+}
+
+// next ends the stage and begins another. A guess of the parser's that nothing has shown,
+// and that took no time, was wrong.
+func (r *recorder) next(e lifecycle.Event) {
+	last := len(r.events) - 1
+	if r.silent && r.spans > 1 && !e.Time.After(r.events[last].Time) {
+		r.events = r.events[:last]
+		r.spans--
+	} else {
+		r.add(lifecycle.End, e.Time, "")
+	}
+	r.begin(e.Stage, e.Time, e.Message)
 }
 
 func (r *recorder) add(phase lifecycle.Phase, at time.Time, msg string) {
@@ -95,9 +110,9 @@ func (r *recorder) take(events []lifecycle.Event) {
 		case r.over:
 			return
 		case e.Phase == lifecycle.Begin:
-			r.add(lifecycle.End, e.Time, "")
-			r.begin(e.Stage, e.Time, e.Message)
+			r.next(e)
 		case e.Phase == lifecycle.Progress && e.Stage == r.stage:
+			r.silent = false
 			r.add(lifecycle.Progress, e.Time, e.Message)
 		case e.Phase == lifecycle.Fail:
 			r.add(lifecycle.Fail, e.Time, "")

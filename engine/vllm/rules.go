@@ -86,10 +86,10 @@ var rules = []rule{
 	{has: "Cache the graph", stage: lifecycle.StageCompile, mark: within, cache: cacheMiss},
 	{has: "saved AOT compiled function to", stage: lifecycle.StageCompile, mark: within, cache: cacheMiss},
 	{has: "Initial profiling/warmup run took", stage: lifecycle.StageCompile, mark: note},
-	{has: "torch.compile", re: regexp.MustCompile(`torch\.compile(?: and initial profiling(?:/warmup)? run)? (?:takes|took) \d`), stage: lifecycle.StageCompile, mark: leave, ranks: true, next: lifecycle.StageProfileMemory},
+	{has: "torch.compile", re: regexp.MustCompile(`torch\.compile(?: and .{1,60}?)? (?:takes|took) \d`), stage: lifecycle.StageCompile, mark: leave, ranks: true, next: lifecycle.StageProfileMemory},
 	{has: "Warming up done", stage: lifecycle.StageCompile, mark: leave, ranks: true, next: lifecycle.StageKVCache},
 
-	{has: "Encoder cache will be initialized", stage: lifecycle.StageProfileMemory, mark: note},
+	{has: "Encoder cache will be initialized", stage: lifecycle.StageProfileMemory, mark: enter},
 	{has: "Profiling CUDA graph memory", stage: lifecycle.StageProfileMemory, mark: within},
 	{has: "Estimated CUDA graph memory", stage: lifecycle.StageProfileMemory, mark: within},
 	{has: "Memory profiling takes", stage: lifecycle.StageProfileMemory, mark: within},
