@@ -50,6 +50,14 @@ type part struct {
 
 func (p *part) missing() int64 { return p.end - p.pos.Load() }
 
+// reserve allocates what is left of the part, which is cheaper than to do it bit by bit.
+func (p *part) reserve() error {
+	if p.missing() <= mib {
+		return nil
+	}
+	return reserve(p.asm.out, p.pos.Load(), p.missing())
+}
+
 // newAssembly takes over what was found of a file; expect adds the rest.
 func newAssembly(at *place, f finding) *assembly {
 	a := &assembly{place: at, file: f.file, kind: kindOf(f.file), kept: f.have}
@@ -188,7 +196,7 @@ func (a *assembly) restart(partSize int64) ([]*part, error) {
 // publish gives the file, complete and verified, its final name. The record of that comes
 // first: it names a time of modification, so it means nothing before the file is there.
 func (a *assembly) publish(note func(journal.Verified) error) error {
-	if err := a.out.Sync(); err != nil {
+	if err := flush(a.out); err != nil {
 		return err
 	}
 	info, err := a.out.Stat()

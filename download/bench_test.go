@@ -11,10 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkFetch fetches a model of SPINUP_BENCH_MIB (default 64) in four large and forty
@@ -27,7 +26,7 @@ func BenchmarkFetch(b *testing.B) {
 		total, err = strconv.Atoi(s)
 		require.NoError(b, err)
 	}
-	base, err := os.MkdirTemp(os.Getenv("SPINUP_BENCH_DIR"), "bench")
+	base, err := os.MkdirTemp(os.Getenv("SPINUP_BENCH_DIR"), "bench") //nolint:usetesting // it can be in memory
 	require.NoError(b, err)
 	b.Cleanup(func() { os.RemoveAll(base) })
 	files := writeModel(b, filepath.Join(base, "origin"), int64(total)*mib)

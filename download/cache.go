@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
@@ -63,7 +62,7 @@ func (c *Cache) lease(ctx context.Context, m *Manager, src source.Source, man *s
 		return nil, err
 	}
 	name := entryName(man.URI, man.Revision)
-	lock := flock.New(filepath.Join(store, locksDir, name+".lock"))
+	lock := flock.New(filepath.Join(store, locksDir, name+".lock"), flock.SetPermissions(fileMode))
 	if err := poll(ctx, lock.TryRLock, func() {}); err != nil {
 		return nil, lockError(ctx, store, err)
 	}

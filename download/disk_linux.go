@@ -31,7 +31,7 @@ func allocated(info fs.FileInfo) int64 {
 
 // reserve allocates a range of f without changing its size, where the file system can.
 func reserve(f *os.File, off, n int64) error {
-	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n) //nolint:gosec // a descriptor is an int
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINTR) {
 		return nil
 	}
@@ -41,7 +41,7 @@ func reserve(f *os.File, off, n int64) error {
 // writeBack starts to write a range to the disk and does not wait for it, so that the sync
 // at the end of a file finds little to do.
 func writeBack(f *os.File, off, n int64) {
-	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE) //nolint:gosec // as above; only a hint
+	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE) // only a hint
 }
 
 func isFull(err error) bool {

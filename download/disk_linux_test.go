@@ -8,10 +8,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // smallDisk mounts a file system of n bytes.

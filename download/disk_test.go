@@ -6,11 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 func TestNoSpaceBeforeTheFirstByte(t *testing.T) {

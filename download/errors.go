@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -25,11 +24,15 @@ func diskError(op, target string, err error) error {
 	return e
 }
 
-func corrupt(op, file, expected, got string) error {
+const (
+	hintSource = "the copy at the source is damaged: upload it anew"
+	hintHere   = "remove it and fetch it again"
+)
+
+func corrupt(op, file, expected, got, hint string) error {
 	return &lifecycle.Error{
-		Op: op, Kind: lifecycle.Corrupt, Target: file,
-		Err:  fmt.Errorf("expected %s, got %s", expected, got),
-		Hint: "fetch it again; when that fails too, the copy at the source is damaged: upload it anew",
+		Op: op, Kind: lifecycle.Corrupt, Target: file, Hint: hint,
+		Err: fmt.Errorf("expected %s, got %s", expected, got),
 	}
 }
 
@@ -87,10 +90,12 @@ func ancestor(dir string) (string, error) {
 }
 
 func formatBytes(n int64) string {
-	const units = "kMGTPE"
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
-	exp := min(int(math.Log10(float64(n)))/3, len(units))
-	return fmt.Sprintf("%.1f %cB", float64(n)/math.Pow(1000, float64(exp)), units[exp-1])
+	size, units := float64(n)/1000, "kMGTPE"
+	for ; size >= 1000; units = units[1:] {
+		size /= 1000
+	}
+	return fmt.Sprintf("%.1f %cB", size, units[0])
 }

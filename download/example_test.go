@@ -136,5 +136,5 @@ func ExampleVerify() {
 	}
 	fmt.Println(download.Verify(ctx, man, dir))
 	// Output:
-	// download.Verify config.json: corrupt: expected sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a, got sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945 (fetch it again; when that fails too, the copy at the source is damaged: upload it anew)
+	// download.Verify config.json: corrupt: expected sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a, got sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945 (remove it and fetch it again)
 }

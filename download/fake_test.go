@@ -12,11 +12,11 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-
-	"github.com/stretchr/testify/require"
+	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 // memory is a Source whose files are in memory, and whose faults a test decides.
@@ -37,7 +37,7 @@ type memory struct {
 
 // A call is one Open.
 type call struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // it lives as long as the call
 	file   source.File
 	off, n int64
 	try    int    // how often this file was opened at this offset, this time included
@@ -132,7 +132,9 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, errReset }
 
 // hanging is a body that brings nothing until its context ends.
-type hanging struct{ ctx context.Context }
+type hanging struct {
+	ctx context.Context //nolint:containedctx // it is the body of one call
+}
 
 func (h hanging) Read([]byte) (int, error) {
 	<-h.ctx.Done()
@@ -142,19 +144,19 @@ func (h hanging) Read([]byte) (int, error) {
 func (hanging) Close() error { return nil }
 
 // requireFiles fails unless dir holds exactly the files, beside the folder of our state.
-func requireFiles(t testing.TB, dir string, files map[string][]byte) {
-	t.Helper()
-	require.ElementsMatch(t, keys(files), visible(t, dir))
+func requireFiles(tb testing.TB, dir string, files map[string][]byte) {
+	tb.Helper()
+	require.ElementsMatch(tb, keys(files), visible(tb, dir))
 	for path, want := range files {
-		requireFile(t, dir, path, want)
+		requireFile(tb, dir, path, want)
 	}
 }
 
-func requireFile(t testing.TB, dir, path string, want []byte) {
-	t.Helper()
+func requireFile(tb testing.TB, dir, path string, want []byte) {
+	tb.Helper()
 	got, err := os.ReadFile(filepath.Join(dir, path))
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(want, got), "%s differs", path)
+	require.NoError(tb, err)
+	require.True(tb, bytes.Equal(want, got), "%s differs", path)
 }
 
 func keys(files map[string][]byte) []string {
@@ -166,10 +168,10 @@ func keys(files map[string][]byte) []string {
 }
 
 // visible lists the files below dir under their final names.
-func visible(t testing.TB, dir string) []string {
-	t.Helper()
+func visible(tb testing.TB, dir string) []string {
+	tb.Helper()
 	var out []string
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	require.NoError(tb, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -187,11 +189,27 @@ func visible(t testing.TB, dir string) []string {
 }
 
 // unfinished lists the partial files of dir.
-func unfinished(t testing.TB, dir string) []string {
-	t.Helper()
+func unfinished(tb testing.TB, dir string) []string {
+	tb.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, ".spinup", "*.partial"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return names
+}
+
+// slow is a body that waits before each hundred bytes.
+type slow struct {
+	data  []byte
+	pause time.Duration
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	if len(s.data) == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(s.pause)
+	n := copy(p, s.data[:min(100, len(s.data))])
+	s.data = s.data[n:]
+	return n, nil
 }
 
 // moody is a memory whose first calls of Resolve fail.

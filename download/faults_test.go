@@ -11,11 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 func unavailable() error {
@@ -65,6 +64,18 @@ func TestFaultsThatAreSurvived(t *testing.T) {
 				return hanging{c.ctx}, nil
 			}
 			return nil, nil
+		},
+		"hangs after some bytes": func(s *memory, c call) (io.ReadCloser, error) {
+			if c.try == 1 && c.off == 0 && len(c.data) > 1000 {
+				return s.body(io.MultiReader(bytes.NewReader(c.data[:1000]), hanging{c.ctx})), nil
+			}
+			return nil, nil
+		},
+		"seven refusals between any two pieces": func(s *memory, c call) (io.ReadCloser, error) {
+			if c.try <= 7 {
+				return nil, unavailable()
+			}
+			return s.body(cutAfter(c.data, 300_000)), nil
 		},
 		"hangs in Open once": func(_ *memory, c call) (io.ReadCloser, error) {
 			if c.try == 1 && c.off == 0 {
@@ -153,6 +164,7 @@ func TestBodiesOfTheWrongLength(t *testing.T) {
 			_, err := (&download.Manager{PartSize: mib}).Fetch(t.Context(), src, dir)
 			require.NoError(t, err)
 			requireFiles(t, dir, src.data)
+			require.Equal(t, 1+7+1, src.opens(), "only the part with the wrong body is fetched again")
 		})
 	}
 	t.Run("longer always", func(t *testing.T) {
@@ -238,11 +250,11 @@ func TestRetryAfterHoldsAllRanges(t *testing.T) {
 		started := make([]time.Time, 0, 64)
 		inner := src.fault
 		src.fault = func(c call) (io.ReadCloser, error) {
-			body, err := inner(c)
+			body, innerErr := inner(c)
 			mu.Lock()
 			defer mu.Unlock()
 			started = append(started, time.Now())
-			return body, err
+			return body, innerErr
 		}
 		_, err = (&download.Manager{PartSize: mib, Concurrency: 2}).Fetch(t.Context(), src, dir+"/2")
 		require.NoError(t, err)
@@ -266,5 +278,19 @@ func TestResolveIsTriedAgain(t *testing.T) {
 		src = &moody{memory: weights("sha256"), fails: 1, err: &lifecycle.Error{Kind: lifecycle.NotFound}}
 		_, err = new(download.Manager).Fetch(t.Context(), src, dir)
 		require.ErrorIs(t, err, lifecycle.NotFound)
+	})
+}
+
+func TestSlowIsNotStalled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		src := newMemory(map[string][]byte{"weights": random(1, 1000)}, "sha256")
+		src.fault = func(c call) (io.ReadCloser, error) {
+			return io.NopCloser(&slow{data: c.data, pause: 29 * time.Second}), nil
+		}
+		_, err := new(download.Manager).Fetch(t.Context(), src, dir)
+		require.NoError(t, err)
+		require.Equal(t, 1, src.opens())
 	})
 }

@@ -3,9 +3,8 @@ package download_test
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/download"
+	"github.com/stretchr/testify/require"
 )
 
 const mib = 1 << 20

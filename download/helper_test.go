@@ -19,11 +19,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
 )
 
 // helperEnv makes the test binary another program, so that tests have a process to kill
@@ -53,7 +52,7 @@ func helper(ctx context.Context, name string, args ...string) *exec.Cmd {
 
 // serveFiles serves dir over HTTP until its standard input ends.
 func serveFiles(dir string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
@@ -66,20 +65,20 @@ func serveFiles(dir string) {
 }
 
 // startServer runs serveFiles in a process of its own and returns its address.
-func startServer(t testing.TB, dir string) string {
-	t.Helper()
-	cmd := helper(t.Context(), "serve", dir)
+func startServer(b *testing.B, dir string) string {
+	b.Helper()
+	cmd := helper(b.Context(), "serve", dir)
 	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
+	require.NoError(b, err)
 	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
+	require.NoError(b, err)
+	require.NoError(b, cmd.Start())
+	b.Cleanup(func() {
 		in.Close()
 		cmd.Wait()
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
+	require.NoError(b, err)
 	return strings.TrimSpace(line)
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-
 	"github.com/spinup-llm/spinup/source"
 )
 

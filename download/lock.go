@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
@@ -17,9 +16,9 @@ const lockPoll = 50 * time.Millisecond
 // lock makes this run the only one that writes to the directory, showing the progress of
 // whoever is at it.
 func (r *run) lock(ctx context.Context, files []source.File) (unlock func(), err error) {
-	l := flock.New(filepath.Join(r.plan.Dir, stateDir, lockName))
+	l := flock.New(filepath.Join(r.plan.Dir, stateDir, lockName), flock.SetPermissions(fileMode))
 	err = poll(ctx, l.TryLock, func() {
-		if findings, err := survey(ctx, r.plan.Dir, files, nil, false); err == nil {
+		if findings, surveyErr := survey(ctx, r.plan.Dir, files, nil, false); surveyErr == nil {
 			plan := r.m.newPlan(r.plan.Dir, findings)
 			r.meter.resume(plan.Fetch, len(findings)-plan.Complete)
 		}

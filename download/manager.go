@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/spinup-llm/spinup/source"
+	"golang.org/x/time/rate"
 )
 
 const (

@@ -59,7 +59,7 @@ func makePlace(dir string) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := root.MkdirAll(stateDir, dirMode); err != nil {
+	if err = root.MkdirAll(stateDir, dirMode); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	state, err := root.OpenRoot(stateDir)
@@ -93,7 +93,7 @@ func (p *place) mkdir(name string) error {
 	return nil
 }
 
-// sync makes the new names last, where the file system can.
+// sync makes the new names last.
 func (p *place) sync() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,10 +104,7 @@ func (p *place) sync() error {
 			errs = append(errs, err)
 			continue
 		}
-		if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-			errs = append(errs, err)
-		}
-		_ = f.Close()
+		errs = append(errs, flush(f), f.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -115,6 +112,14 @@ func (p *place) sync() error {
 func (p *place) close() { // directories have nothing to flush
 	_ = p.state.Close()
 	_ = p.root.Close()
+}
+
+// flush waits until f is on the disk, where the file system knows of such a thing.
+func flush(f *os.File) error {
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return err
+	}
+	return nil
 }
 
 // replace writes a file that readers see either as it was or as it is now.

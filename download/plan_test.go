@@ -5,17 +5,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/download/internal/crc"
 	"github.com/spinup-llm/spinup/download/internal/journal"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // partialNames are where the partial file and the journal of the file "weights" are kept:
@@ -24,7 +24,7 @@ func partialNames(t *testing.T) (partial, records string, header journal.Header)
 	t.Helper()
 	dir := t.TempDir()
 	src := newMemory(map[string][]byte{"weights": random(1, 5*mib)}, "crc32c")
-	src.fault = func(c call) (io.ReadCloser, error) { return nil, &lifecycle.Error{Kind: lifecycle.AccessDenied} }
+	src.fault = func(call) (io.ReadCloser, error) { return nil, &lifecycle.Error{Kind: lifecycle.AccessDenied} }
 	_, err := new(download.Manager).Fetch(t.Context(), src, dir)
 	require.ErrorIs(t, err, lifecycle.AccessDenied)
 	require.Len(t, unfinished(t, dir), 1)
@@ -42,9 +42,10 @@ func TestPlanCoversExactlyWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	partial, records, header := partialNames(t)
 	kind, _ := crc.Lookup("crc32c")
+	base, cases := t.TempDir(), 0
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		require.NoError(rt, err)
+		cases++
+		dir := filepath.Join(base, strconv.Itoa(cases))
 		data := random(7, rapid.IntRange(0, 300).Draw(rt, "size"))
 		src := newMemory(map[string][]byte{"weights": data}, "crc32c")
 		segments := drawSegments(rt, data, kind)
@@ -154,6 +155,40 @@ func TestVersionsAreNotMixed(t *testing.T) {
 	_, err = m.Fetch(t.Context(), newer, dir)
 	require.NoError(t, err)
 	requireFiles(t, dir, newer.data)
+}
+
+func TestPartialsOfAnotherVersionAreNotUsed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(f *source.File){
+		"version":    func(f *source.File) { f.Version = "v2" },
+		"digest":     func(f *source.File) { f.Digest = source.Digest{Algorithm: "x", Hex: "00"} },
+		"not pinned": func(f *source.File) { f.Version = "" },
+		"none":       func(*source.File) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, m := t.TempDir(), &download.Manager{PartSize: 2 * mib, Concurrency: 1}
+			src := newMemory(map[string][]byte{"f": random(1, 6*mib)}, "")
+			src.fault = func(c call) (io.ReadCloser, error) {
+				if c.off == 4*mib {
+					return nil, &lifecycle.Error{Kind: lifecycle.AccessDenied}
+				}
+				return nil, nil
+			}
+			_, err := m.Fetch(t.Context(), src, dir)
+			require.ErrorIs(t, err, lifecycle.AccessDenied)
+
+			next := newMemory(map[string][]byte{"f": random(2, 6*mib)}, "")
+			if name == "none" {
+				next.data = src.data
+			}
+			change(&next.files[0])
+			_, err = m.Fetch(t.Context(), next, dir)
+			require.NoError(t, err)
+			requireFiles(t, dir, next.data)
+			require.Equal(t, name == "none", next.served == 2*mib)
+		})
+	}
 }
 
 func TestNamesThatCannotBeUsed(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -69,7 +68,7 @@ func listEntries(store string) ([]entry, error) {
 			continue
 		}
 		e := entry{dir: filepath.Join(store, d.Name())}
-		if info, err := os.Stat(e.lock(store)); err == nil {
+		if info, statErr := os.Stat(e.lock(store)); statErr == nil {
 			e.used = info.ModTime()
 		}
 		if e.files, err = occupants(e.dir); err != nil {

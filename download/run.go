@@ -6,10 +6,9 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"golang.org/x/sync/errgroup"
 )
 
 // snapshotEvery is the time between two snapshots of the progress.
@@ -51,7 +50,7 @@ func (m *Manager) Run(ctx context.Context, src source.Source, p *Plan) iter.Seq2
 					return
 				}
 			case err := <-result:
-				if ctx.Err() != nil {
+				if err != nil && ctx.Err() != nil {
 					err = lifecycle.FromContext(ctx, "download.Run", p.Dir)
 				}
 				yield(r.meter.snapshot(), err)

@@ -7,11 +7,10 @@ import (
 	"os"
 	"runtime"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/download/internal/journal"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"golang.org/x/sync/errgroup"
 )
 
 // A finding is what a directory holds of one file.
@@ -169,7 +168,7 @@ func (s *surveyor) lookPartial(ctx context.Context, f *finding) {
 	was, segments, err := journal.ReadPartial(j)
 	now := header(f.file)
 	known := now.Boot != "" && now.Boot == was.Boot
-	if was.Boot = now.Boot; err != nil || was != now || !pinned(f.file) {
+	if was.Boot = now.Boot; err != nil || was != now {
 		return
 	}
 	for _, g := range segments {

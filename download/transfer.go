@@ -102,12 +102,10 @@ func (r *run) attempt(ctx context.Context, p *part) ([]*part, error) {
 	return r.landed(ctx, p, buf)
 }
 
-// copy writes what one body of the source brings.
-func (r *run) copy(ctx context.Context, p *part, buf []byte) (err error) {
-	if p.missing() > mib {
-		if err := reserve(p.asm.out, p.pos.Load(), p.missing()); err != nil {
-			return err
-		}
+// copy writes what one body of the source brings, and tells the journal.
+func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
+	if err := p.reserve(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -118,7 +116,10 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) (err error) {
 		return r.sourceError(ctx, p, err)
 	}
 	defer body.Close() //nolint:errcheck // its bytes have been read
-	defer func() { err = errors.Join(err, p.asm.note(p)) }()
+	return errors.Join(r.drain(ctx, p, body, watch, buf), p.asm.note(p))
+}
+
+func (r *run) drain(ctx context.Context, p *part, body io.Reader, watch *time.Timer, buf []byte) error {
 	for p.missing() > 0 {
 		n, readErr := r.fill(ctx, body, watch, buf[:min(int64(len(buf)), p.missing())])
 		if n > 0 {
@@ -173,7 +174,7 @@ func (r *run) atEnd(p *part, body io.Reader, buf []byte) error {
 	again := !p.oversized
 	p.oversized = true
 	return &remote{again: again, err: corrupt("download.Run", p.asm.file.Path,
-		fmt.Sprintf("%d bytes at %d", p.end-p.off, p.off), "more")}
+		fmt.Sprintf("%d bytes at %d", p.end-p.off, p.off), "more", hintSource)}
 }
 
 // sourceError classifies an error of Open or of a body.
@@ -188,7 +189,7 @@ func (r *run) sourceError(ctx context.Context, p *part, err error) error {
 	}
 	if errors.Is(err, io.EOF) {
 		return &remote{again: true, err: corrupt("download.Run", file.Path,
-			fmt.Sprintf("%d bytes", file.Size), fmt.Sprintf("an end at %d", p.pos.Load()))}
+			fmt.Sprintf("%d bytes", file.Size), fmt.Sprintf("an end at %d", p.pos.Load()), hintSource)}
 	}
 	return fromSource(err)
 }
@@ -200,7 +201,7 @@ func (r *run) mismatch(ctx context.Context, a *assembly, sum []byte) ([]*part, e
 		if err := a.discard(); err != nil {
 			return nil, err
 		}
-		return nil, corrupt("download.Run", a.file.Path, a.file.Digest.String(), got)
+		return nil, corrupt("download.Run", a.file.Path, a.file.Digest.String(), got, hintSource)
 	}
 	r.log.WarnContext(ctx, "file had wrong bytes and is fetched once more", slog.String("file", a.file.Path),
 		slog.String("expected", a.file.Digest.String()), slog.String("got", got))

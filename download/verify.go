@@ -9,12 +9,11 @@ import (
 	"os"
 	"runtime"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/download/internal/crc"
 	"github.com/spinup-llm/spinup/download/internal/journal"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"golang.org/x/sync/errgroup"
 )
 
 // Verify hashes dir against the manifest and joins one error for each bad file: MissingFile
@@ -59,14 +58,14 @@ func verify(ctx context.Context, root *os.Root, f source.File) error {
 		return diskError("download.Verify", f.Path, err)
 	}
 	if info.Size() != f.Size {
-		return corrupt("download.Verify", f.Path, fmt.Sprintf("%d bytes", f.Size), fmt.Sprintf("%d bytes", info.Size()))
+		return corrupt("download.Verify", f.Path, fmt.Sprintf("%d bytes", f.Size), fmt.Sprintf("%d bytes", info.Size()), hintHere)
 	}
 	sum, err := sumOf(ctx, r, f)
 	if err != nil {
 		return diskError("download.Verify", f.Path, err)
 	}
 	if sum != nil && !f.Digest.Equal(sum) {
-		return corrupt("download.Verify", f.Path, f.Digest.String(), f.Digest.Algorithm+":"+hex.EncodeToString(sum))
+		return corrupt("download.Verify", f.Path, f.Digest.String(), f.Digest.Algorithm+":"+hex.EncodeToString(sum), hintHere)
 	}
 	return nil
 }

@@ -4,11 +4,10 @@ import (
 	"encoding/hex"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
 	"github.com/spinup-llm/spinup/download/internal/crc"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 var names = []string{"crc32", "crc32c", "crc64nvme"}

@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/spinup-llm/spinup/download/internal/journal"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/spinup-llm/spinup/download/internal/journal"
 )
 
 var header = journal.Header{Path: "a/b", Size: 1000, Version: `"e"`, Digest: "sha256:00", CRC: "crc64nvme", Boot: "b"}

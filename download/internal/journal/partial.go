@@ -106,7 +106,10 @@ func lines(r io.Reader) iter.Seq[[]byte] {
 			}
 			return i + 1, data[:i], nil
 		})
-		for s.Scan() && yield(s.Bytes()) {
+		for s.Scan() {
+			if !yield(s.Bytes()) {
+				return
+			}
 		}
 	}
 }
