@@ -93,6 +93,31 @@ func mentioning(t *testing.T, text string) []string {
 	return found
 }
 
+// What ends a job often ends its process group.
+func TestNothingOutlivesAKilledGroup(t *testing.T) {
+	t.Parallel()
+	spec := fakeengine.Spec(t)
+	host, _ := runHost(t, "serving", spec.Dir, "brood,stubborn")
+	pids := brood(t, spec.Dir)
+	require.NoError(t, syscall.Kill(-host.Process.Pid, syscall.SIGKILL))
+	requireGone(t, promise, pids)
+	require.Error(t, host.Wait())
+}
+
+// With nobody left to kill it, at least the engine itself ends with its guardian.
+func TestEngineEndsWithItsGuardian(t *testing.T) {
+	t.Parallel()
+	spec := fakeengine.Spec(t)
+	host, _ := runHost(t, "serving", spec.Dir, "stubborn")
+	pids := map[string]int{"engine": fakeengine.PIDs(t, spec.Dir)["engine"]}
+	pids["guardian"] = parentOf(t, pids["engine"])
+	require.NoError(t, host.Process.Signal(syscall.SIGSTOP))
+	require.NoError(t, syscall.Kill(pids["guardian"], syscall.SIGKILL))
+	requireGone(t, promise, pids)
+	require.NoError(t, host.Process.Kill())
+	require.Error(t, host.Wait())
+}
+
 func TestNothingOutlivesAHostThatForgetsToStop(t *testing.T) {
 	t.Parallel()
 	spec := fakeengine.Spec(t)

@@ -20,8 +20,8 @@
 //	               └── a death, no progress, a failed warm-up ──┴────┘
 //	                   Stop, or the end of Start's context
 //
-// From the launch to ready exactly one stage is open, so every second belongs to one. It
-// begins as preload; a Begin of the parser's ends it and opens the next.
+// From Start to ready exactly one stage is open, so every second belongs to one. It is check
+// at first and preload from the launch on; a Begin of the parser's ends it and opens the next.
 //
 // An end that nobody asked for is a failure, whatever the exit code, and so is the end of a
 // descendant that [Command] calls vital. [Process.Down] is closed at once, [Process.Err]

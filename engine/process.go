@@ -89,7 +89,7 @@ func (p *Process) report(spec Spec) {
 // prepare checks and makes everything up to the launch.
 func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (err error) {
 	p.stages.begin(lifecycle.StageCheck, e.Name())
-	if err := e.Check(spec); err != nil {
+	if err = e.Check(spec); err != nil {
 		return p.complete(err, lifecycle.Invalid, "engine.Check")
 	}
 	spec.Addr, p.release, err = listenAddr(ctx, spec.Addr)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/internal/guardian"
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,7 @@ func TestStartsAndStopsLeaveNothing(t *testing.T) { //nolint:paralleltest // cou
 		cycle()
 	}
 	require.Equal(t, fds, descriptors(t))
+	require.Zero(t, engine.PromisedPorts())
 	require.Len(t, guardian.Family(os.Getpid()), 1, "this process alone")
 }
 

@@ -62,7 +62,7 @@ func (Engine) Command(spec engine.Spec) (engine.Command, error) {
 // NewParser implements engine.Engine.
 func (Engine) NewParser(engine.Spec) engine.Parser { return &parser{} }
 
-// parser knows lines of four forms: "stage NAME", "progress DONE/TOTAL", "error: CAUSE"
+// parser knows lines of four forms: "stage NAME MESSAGE", "progress DONE/TOTAL", "error: CAUSE"
 // and "fatal: CAUSE".
 type parser struct {
 	stage lifecycle.Stage
@@ -73,8 +73,9 @@ func (p *parser) Parse(line []byte) []lifecycle.Event {
 	word, rest, _ := strings.Cut(string(line), " ")
 	switch word {
 	case "stage":
-		p.stage = lifecycle.Stage(rest)
-		return []lifecycle.Event{{Stage: p.stage, Phase: lifecycle.Begin}}
+		name, message, _ := strings.Cut(rest, " ")
+		p.stage = lifecycle.Stage(name)
+		return []lifecycle.Event{{Stage: p.stage, Phase: lifecycle.Begin, Message: message}}
 	case "progress":
 		return p.progress(rest)
 	case "error:", "fatal:":

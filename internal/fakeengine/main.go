@@ -91,6 +91,7 @@ func (f *fake) load() {
 		os.Exit(0)
 	case f.is("leak"):
 		say(strings.Join(os.Environ(), "\n"))
+		say("stage leaking " + strings.Join(os.Environ(), " "))
 		say("error: cannot use " + strings.Join(os.Environ(), " "))
 	case f.is("flood"):
 		line := strings.Repeat("x", 1<<20) + "\xff\xfe\x00"

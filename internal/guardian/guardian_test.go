@@ -89,6 +89,25 @@ func TestVitalByTitle(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestForkOfAVitalProcessMayEnd(t *testing.T) {
+	t.Parallel()
+	deaths := make(chan guardian.Death, 1)
+	core := filepath.Join(t.TempDir(), "part::core")
+	require.NoError(t, os.Symlink("/bin/sh", core))
+	// The subshell keeps the command line of its shell.
+	o := shell(core + ` -c '(sleep 0.7; :); echo forked; read x'; :`)
+	o.Vital = []string{"part::core -c"}
+	g, output := start(t, o, func(d guardian.Death) { deaths <- d })
+	_, err := io.ReadFull(g.Output, make([]byte, 7))
+	require.NoError(t, err)
+	<-time.After(600 * time.Millisecond) // the guardian looks every half second
+	require.Empty(t, deaths)
+	require.NoError(t, g.Kill())
+	output()
+	_, err = g.Wait()
+	require.NoError(t, err)
+}
+
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	for range 8 {
