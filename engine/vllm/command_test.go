@@ -217,6 +217,21 @@ func TestEnvironmentOnTheCPU(t *testing.T) {
 	}
 }
 
+func TestCodeOfAnotherRepositoryMayBeFetched(t *testing.T) {
+	t.Parallel()
+	e := installation(t)
+	dir := model(t, randmodel.Options{})
+	edit(map[string]any{"auto_map": map[string]any{"AutoConfig": "org/x--conf.C"}})(t, dir)
+	spec := engine.Spec{ModelID: "m", Dir: dir, Addr: "127.0.0.1:1", Kwargs: map[string]any{"trust_remote_code": true}}
+	cmd, err := e.Command(spec)
+	require.NoError(t, err)
+	require.NotContains(t, cmd.Env, "HF_HUB_OFFLINE")
+	spec.Kwargs = nil
+	cmd, err = e.Command(spec)
+	require.NoError(t, err)
+	require.Contains(t, cmd.Env, "HF_HUB_OFFLINE")
+}
+
 func TestTraceIsAskedFor(t *testing.T) {
 	t.Parallel()
 	endpoint, err := url.Parse("http://127.0.0.1:4318/v1/traces")

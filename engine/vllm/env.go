@@ -44,7 +44,7 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 // isLocal reports whether everything that vLLM will read lies on this machine: then the
 // hub need not be asked, which fails slowly where there is no network.
 func isLocal(spec engine.Spec) bool {
-	if spec.Dir == "" || spec.Weights != nil {
+	if spec.Dir == "" || spec.Weights != nil || borrowsCode(spec) {
 		return false
 	}
 	paths := []any{
@@ -57,6 +57,20 @@ func isLocal(spec engine.Spec) bool {
 		}
 	}
 	return true
+}
+
+// borrowsCode reports whether the model's code lies in another repository.
+func borrowsCode(spec engine.Spec) bool {
+	cfg, err := readModelConfig(spec)
+	if err != nil || !truthy(spec.Kwargs["trust_remote_code"]) {
+		return false
+	}
+	for _, ref := range asMap(cfg.top["auto_map"]) {
+		if strings.Contains(text(ref), "--") {
+			return true
+		}
+	}
+	return false
 }
 
 func traceEnvironment(spec engine.Spec) lifecycle.EnvVars {
