@@ -1,0 +1,46 @@
+// Package hub is the driver for models of the Hugging Face Hub and of what speaks its
+// protocol (mirrors, caching proxies).
+//
+//	mux.Handle("hf", hub.Opener(nil))
+//	src, err := mux.Open(ctx, "hf://org/name")         // the branch main
+//	src, err = mux.Open(ctx, "hf://org/name@v1.0")     // a branch, tag or commit
+//	src, err = mux.Open(ctx, "hf://org/name@refs/pr/1")
+//
+// Resolve asks for the commit (unless the revision is one) and lists its tree. A file's
+// Digest is the SHA-256 of what LFS stores, and git's SHA-1 of the others; its Version is
+// the same number, by which the caches of Python name their blobs. Open asks the hub once
+// for the link of a large file and reads all its ranges from there; a link that has expired
+// is asked for again.
+//
+// # Which files
+//
+// By default a manifest has what an engine needs, as [ForEngine] says: one format of the
+// weights, the shards that the index names, no states of a training. [Options] choose otherwise.
+//
+// # Settings
+//
+// They are looked up through [source.OpenOptions.Getenv] alone:
+//
+//   - HF_ENDPOINT: the hub; a path in it is kept
+//   - HF_TOKEN, else HUGGING_FACE_HUB_TOKEN, else the file HF_TOKEN_PATH (else HF_HOME/token,
+//     where HF_HOME is XDG_CACHE_HOME/huggingface or ~/.cache/huggingface); none of these with
+//     HF_HUB_DISABLE_IMPLICIT_TOKEN
+//   - HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE: no request is sent
+//   - HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT: seconds that the hub, or the server of a
+//     large file, may take to answer; both 10. How long bytes may be awaited is download's
+//     StallTimeout.
+//
+// HF_HUB_ENABLE_HF_TRANSFER changes nothing: ranges are always parallel. Proxies are those of
+// the process; a client of the caller's own ([source.OpenOptions.HTTP]) brings its own.
+//
+// # The token
+//
+// It is sent to the origin (scheme, host and port) of the hub alone, whatever redirects say.
+// Neither it nor a signed link is part of any error.
+//
+// # Errors
+//
+// As package source says. Gated names the page where the licence is accepted,
+// Unauthenticated the places where a token was looked for, NotFound the nearest names. Nothing is
+// tried twice but an expired link: download knows better how to go on.
+package hub

@@ -1,0 +1,56 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+)
+
+// revisions returns the branches and tags of the model; none on any error.
+func (r *repo) revisions(ctx context.Context) []string {
+	type ref struct {
+		Name string `json:"name"`
+	}
+	var refs struct{ Branches, Tags []ref }
+	r.lookup(ctx, "api/models/"+r.loc.id+"/refs", "", &refs)
+	var names []string
+	for _, x := range append(refs.Branches, refs.Tags...) {
+		if isRef(x.Name) {
+			names = append(names, x.Name)
+		}
+	}
+	return names
+}
+
+// siblings returns models of the same organization, or of the same name; none on any error.
+func (r *repo) siblings(ctx context.Context) []string {
+	q := url.Values{"limit": {"300"}}
+	if org, _, ok := strings.Cut(r.loc.id, "/"); ok {
+		q.Set("author", org)
+	} else {
+		q.Set("search", r.loc.id)
+	}
+	var models []struct {
+		ID string `json:"id"`
+	}
+	r.lookup(ctx, "api/models", q.Encode(), &models)
+	var ids []string
+	for _, m := range models {
+		if isRepoID(m.ID) {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+// lookup asks for what only makes an error more helpful: what fails leaves v empty.
+func (r *repo) lookup(ctx context.Context, path, query string, v any) {
+	at, err := r.set.at(path, query)
+	if err != nil {
+		return
+	}
+	if data, _, err := r.page(ctx, at); err == nil {
+		_ = json.Unmarshal(data, v) // see above
+	}
+}

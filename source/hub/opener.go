@@ -1,0 +1,71 @@
+package hub
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/spinup-llm/spinup/source"
+)
+
+// Options tune the driver; nil means the defaults.
+type Options struct {
+	// Endpoint is the hub's URL; "" means HF_ENDPOINT, else https://huggingface.co.
+	Endpoint string
+	// AllowPatterns, when there are any, choose the files: those that match one of them, in
+	// place of what ForEngine chooses. []string{"*"} means all. They are the patterns of
+	// Python's fnmatch, as huggingface_hub takes them: "*" crosses slashes, and a trailing
+	// slash means all that is in a folder.
+	AllowPatterns []string
+	// IgnorePatterns leave files out, before any other choice.
+	IgnorePatterns []string
+	_              struct{}
+}
+
+// Opener returns the function to register: mux.Handle("hf", hub.Opener(nil)). The sources
+// that it opens share one pool of connections, which are closed when idle for 30 s.
+//
+// Opening fails with kind Invalid where the URI or a setting is malformed. It reads the
+// token's file, and sends nothing.
+func Opener(o *Options) source.Opener {
+	if o == nil {
+		o = &Options{}
+	}
+	choice := chooser{allow: newPatterns(o.AllowPatterns), ignore: newPatterns(o.IgnorePatterns)}
+	endpoint := o.Endpoint
+	shared := &http.Client{Transport: newTransport(), CheckRedirect: noRedirect}
+	return func(_ context.Context, u *url.URL, open *source.OpenOptions) (source.Source, error) {
+		loc, err := parse(u)
+		if err != nil {
+			return nil, err
+		}
+		set, err := load(loc, endpoint, open)
+		if err != nil {
+			return nil, err
+		}
+		r := &repo{loc: loc, set: set, choice: choice, client: shared, pins: map[pinKey]*pin{}}
+		if open != nil && open.HTTP != nil {
+			own := *open.HTTP
+			own.CheckRedirect = noRedirect
+			r.client = &own
+		}
+		return r, nil
+	}
+}
+
+// A repo is a source.Source of one model.
+type repo struct {
+	loc    location
+	set    settings
+	choice chooser
+	client *http.Client
+
+	mu   sync.Mutex
+	pins map[pinKey]*pin
+}
+
+var _ source.Source = (*repo)(nil)
+
+// String returns the URI, so that nothing else of the source is ever formatted.
+func (r *repo) String() string { return r.loc.String() }

@@ -1,0 +1,76 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
+
+const opResolve = "source.Resolve"
+
+// Resolve implements source.Source. The manifest's URI has the id that the model has now,
+// also where the one that was given is an old name of it.
+func (r *repo) Resolve(ctx context.Context) (*source.Manifest, error) {
+	if err := r.online(opResolve, r.loc.String()); err != nil {
+		return nil, err
+	}
+	id, sha, err := r.commit(ctx)
+	if err != nil {
+		return nil, r.listError(ctx, err)
+	}
+	files, err := r.tree(ctx, id, sha)
+	if err != nil {
+		return nil, r.listError(ctx, err)
+	}
+	m, err := source.NewManifest(location{id: id}.canonical(), sha, files)
+	if err != nil {
+		return nil, err
+	}
+	r.pin(id, m)
+	return r.choose(ctx, m)
+}
+
+// commit returns what the revision means now, and the id of the model.
+func (r *repo) commit(ctx context.Context) (id, sha string, err error) {
+	if r.loc.pinned() {
+		return r.loc.id, r.loc.revision, nil
+	}
+	at, err := r.set.at("api/models/"+r.loc.id+"/revision/"+url.PathEscape(r.loc.revision), "")
+	if err != nil {
+		return "", "", err
+	}
+	data, _, err := r.page(ctx, at)
+	if err != nil {
+		return "", "", err
+	}
+	return r.loc.parseRevision(data)
+}
+
+func (l location) parseRevision(data []byte) (id, sha string, err error) {
+	var info struct {
+		ID  string `json:"id"`
+		SHA string `json:"sha"`
+	}
+	if json.Unmarshal(data, &info) != nil || !commitID.MatchString(info.SHA) {
+		return "", "", errors.New("the answer about the revision is not the hub's JSON")
+	}
+	if !isRepoID(info.ID) {
+		info.ID = l.id
+	}
+	return info.ID, info.SHA, nil
+}
+
+// online fails where the user has forbidden the network.
+func (r *repo) online(op, target string) error {
+	if r.set.offline == "" {
+		return nil
+	}
+	return &lifecycle.Error{
+		Op: op, Kind: lifecycle.NotFound, Target: target, Err: errors.New(r.set.offline + " forbids to ask the hub"),
+		Hint: "unset " + r.set.offline + ", or give the directory of the model as the source",
+	}
+}
