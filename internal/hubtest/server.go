@@ -46,7 +46,10 @@ func (h *Hub) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 		}
 		return
 	}
-	fail(w, http.StatusNotFound, "RepoNotFound", "Repository not found")
+	id, _, _ := cut(path, "")
+	if repo, ok := h.open(w, r, id, false); ok {
+		h.revision(w, repo, id, mainRef)
+	}
 }
 
 // A request is for one file.
@@ -97,7 +100,7 @@ func (h *Hub) open(w http.ResponseWriter, r *http.Request, id string, bytes bool
 	}
 	switch {
 	case to != "":
-		w.Header().Set("Location", strings.Replace(r.URL.RequestURI(), "/"+id+"/", "/"+to+"/", 1))
+		w.Header().Set("Location", strings.Replace(r.URL.RequestURI(), "/"+id, "/"+to, 1))
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	case repo == nil || repo.access.Private && token != Token:
 		fail(w, absent, "RepoNotFound", "Repository not found")

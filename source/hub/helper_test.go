@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 
@@ -110,4 +112,11 @@ func dump(v any) string { return fmt.Sprintf("%v %+v %#v %s %q", v, v, v, v, v) 
 // count is how many requests there were to the hub, or the CDN, with a part of a path.
 func count(h *hubtest.Hub, cdn bool, path string) int {
 	return len(requests(h, cdn, path))
+}
+
+func newServer(tb testing.TB, h http.Handler) string {
+	tb.Helper()
+	srv := httptest.NewServer(h)
+	tb.Cleanup(srv.Close)
+	return srv.URL
 }
