@@ -32,13 +32,15 @@ type model struct {
 	set    *replica.Set
 	nodes  nodeFiles
 	made   time.Time
+
+	telemetry *telemetry
 }
 
-func newApplication(o *Options, app *Application, emit func(lifecycle.Event)) (*application, error) {
+func newApplication(o *Options, app *Application, d *Deployment) (*application, error) {
 	a := &application{prefix: strings.TrimSuffix(app.RoutePrefix, "/")}
 	var problems []error
 	for _, cfg := range app.Args.LLMConfigs {
-		m, err := newModel(o, app, cfg, emit)
+		m, err := newModel(o, app, cfg, d)
 		problems = append(problems, err)
 		a.models = append(a.models, m)
 	}
@@ -50,13 +52,13 @@ func newApplication(o *Options, app *Application, emit func(lifecycle.Event)) (*
 	return a, errors.Join(problems...)
 }
 
-func newModel(o *Options, app *Application, cfg *LLMConfig, emit func(lifecycle.Event)) (*model, error) {
+func newModel(o *Options, app *Application, cfg *LLMConfig, d *Deployment) (*model, error) {
 	e, engineErr := chooseEngine(o.Engines, cfg.LLMEngine)
 	h, hooksErr := newHooks(cfg, o.Logger, app.RuntimeEnv.EnvVars)
 	if err := errors.Join(engineErr, hooksErr); err != nil {
 		return nil, err
 	}
-	m := &model{cfg: cfg, opts: o, engine: e, hooks: h, env: lifecycle.EnvVars{}, emit: emit, made: time.Now()}
+	m := &model{cfg: cfg, opts: o, engine: e, hooks: h, env: lifecycle.EnvVars{}, emit: d.emit, made: time.Now(), telemetry: d.telemetry}
 	maps.Copy(m.env, app.RuntimeEnv.EnvVars)
 	maps.Copy(m.env, cfg.RuntimeEnv.EnvVars)
 	return m, nil

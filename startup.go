@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"time"
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -29,6 +30,7 @@ func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node
 	process, err := s.run(ctx)
 	if err != nil {
 		s.failed(ctx, err)
+		m.telemetry.forget(scope.Replica, time.Now(), err)
 		return nil, err
 	}
 	scope.Mark(lifecycle.StageReady, s.state.Endpoint.String())
@@ -50,6 +52,7 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	s.state.Spec = engine.Spec{
 		ModelID: s.id(), Dir: s.state.Dir, Kwargs: s.cfg.EngineKwargs.Kwargs(), Env: maps.Clone(s.env),
 		Devices: s.state.Node.Devices(), CPUs: s.state.Node.CPUs(),
+		Trace: s.engineSpans(ctx),
 	}
 	if err := s.hook(ctx, lifecycle.StageCallback, "OnBeforeEngineStart", Callback.OnBeforeEngineStart); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package spinup_test
 
 import (
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -27,8 +28,12 @@ func TestTelemetryIsWhatDocGoSays(t *testing.T) {
 	o.Cache = cache(t)
 	cfg := tiny()
 	cfg.ModelLoadingConfig.ModelSource = spinup.From("count://model/tiny")
+	e := exportingInto(o)
 	d := begin(t, o, cfg)
 	require.NoError(t, d.Ready(t.Context()))
+	asked := <-e.asked
+	_, replica := ids(t, asked)
+	require.Equal(t, http.StatusOK, export(t, asked, own(t, asked, "Load model", id(1), replica)))
 	require.NoError(t, d.Stop(t.Context()))
 
 	documented := documentedNames(t)
@@ -51,6 +56,9 @@ func TestTelemetryIsWhatDocGoSays(t *testing.T) {
 		case "spinup.deployment":
 		case "spinup.replica":
 			require.Equal(t, "spinup.deployment", parent.Name)
+		case "reference: Load model":
+			require.Equal(t, "spinup.replica", parent.Name)
+			name = "ENGINE: NAME"
 		default:
 			require.Equal(t, "spinup.replica", parent.Name, name)
 			name = "spinup.STAGE"
@@ -89,7 +97,7 @@ func documentedNames(t *testing.T) map[string]bool {
 	require.True(t, found)
 	section, _, _ = strings.Cut(section, "// # ")
 	names := map[string]bool{}
-	for _, name := range regexp.MustCompile(`spinup\.[a-zA-Z.]+[a-zA-Z]`).FindAllString(section, -1) {
+	for _, name := range regexp.MustCompile(`spinup\.[a-zA-Z.]+[a-zA-Z]|ENGINE: NAME`).FindAllString(section, -1) {
 		names[name] = true
 	}
 	return names

@@ -1,0 +1,38 @@
+package spinup
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// emit records an event, traces it, and logs it: progress at debug, failures as errors,
+// the rest as info.
+func (d *Deployment) emit(e lifecycle.Event) {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	d.log.Append(e)
+	d.telemetry.record(e)
+	level := slog.LevelInfo
+	switch e.Phase {
+	case lifecycle.Progress:
+		level = slog.LevelDebug
+	case lifecycle.Fail:
+		level = slog.LevelError
+	default:
+	}
+	attrs := []slog.Attr{
+		slog.String(attrModel, e.Model), slog.String(attrReplica, e.Replica), slog.String(attrNode, e.Node),
+		slog.String(attrStage, string(e.Stage)), slog.String("phase", e.Phase.String()),
+	}
+	if e.Message != "" {
+		attrs = append(attrs, slog.String("message", e.Message))
+	}
+	if e.Total > 0 {
+		attrs = append(attrs, slog.Int64("done", e.Done), slog.Int64("total", e.Total))
+	}
+	d.logger.LogAttrs(context.Background(), level, "stage", attrs...) //nolint:forbidigo // events outlive every call
+}

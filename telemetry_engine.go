@@ -1,0 +1,176 @@
+package spinup
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/otlp"
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// maxEngineSpans bounds what one start may add to the trace. A worker has some ten, and
+// one more for each piece of a model that it compiles.
+const maxEngineSpans = 10_000
+
+// engineTrace makes the spans that an engine exports of its start again, below the span of
+// its replica. Children arrive before their parents, which end later, but a parent has to
+// be made first: so a span waits for its parent, until the replica ends.
+type engineTrace struct {
+	telemetry *telemetry
+	tracer    engine.Tracer
+	endpoint  *otlp.Endpoint
+	redact    func(string) string
+	attrs     []attribute.KeyValue
+	replica   trace.SpanContext
+
+	mu      sync.Mutex
+	over    time.Time                          // when the start was over; zero before
+	spans   map[trace.SpanID]trace.SpanContext // by the engine's id; not valid while it waits
+	waiting map[trace.SpanID][]otlp.Span       // by the id of the parent
+}
+
+// engineSpans asks an engine for the spans of its start, unless they would go nowhere:
+// exporting costs the engine something. A start does not fail for want of them.
+func (s *startup) engineSpans(ctx context.Context) engine.Trace {
+	tracer, ok := s.engine.(engine.Tracer)
+	r := s.telemetry.sampled(s.scope.Replica)
+	if !ok || r == nil {
+		return engine.Trace{}
+	}
+	receiver, err := s.telemetry.listen(ctx)
+	if err != nil {
+		s.state.Log.LogAttrs(ctx, slog.LevelWarn, "no spans of the engine: nothing can listen for them", slog.Any("err", err))
+		return engine.Trace{}
+	}
+	replica := r.span.SpanContext()
+	e := &engineTrace{
+		telemetry: s.telemetry, tracer: tracer, redact: s.env.Redact, replica: replica,
+		attrs:   attributes(lifecycle.Event{Model: s.scope.Model, Replica: s.scope.Replica, Node: s.scope.Node}),
+		spans:   map[trace.SpanID]trace.SpanContext{replica.SpanID(): replica},
+		waiting: map[trace.SpanID][]otlp.Span{},
+	}
+	e.endpoint = receiver.Open(e.receive)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.engine = e
+	return engine.Trace{Traceparent: traceparent(r.span), Endpoint: e.endpoint.URL}
+}
+
+// sampled returns the trace of a replica whose span somebody will see, or nil.
+func (t *telemetry) sampled(replica string) *replicaTrace {
+	t.mu.Lock()
+	r := t.replicas[replica]
+	t.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.span == nil || !r.span.SpanContext().IsSampled() {
+		return nil
+	}
+	return r
+}
+
+// listen returns the deployment's receiver, which the first engine starts.
+func (t *telemetry) listen(ctx context.Context) (*otlp.Receiver, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.receiver != nil {
+		return t.receiver, nil
+	}
+	if t.ended {
+		return nil, errStopped
+	}
+	var err error
+	t.receiver, err = otlp.Listen(ctx)
+	return t.receiver, err
+}
+
+// traceparent is the W3C header for what runs below s.
+func traceparent(s trace.Span) string {
+	carrier := propagation.MapCarrier{}
+	ctx := trace.ContextWithSpan(context.Background(), s) //nolint:forbidigo // only carries the span
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}
+
+// receive takes what the engine has sent and makes the spans whose parents are there.
+func (e *engineTrace) receive(spans []otlp.Span) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range spans {
+		if e.wants(s) {
+			e.spans[s.SpanID] = trace.SpanContext{}
+			e.waiting[s.Parent] = append(e.waiting[s.Parent], s)
+		}
+	}
+	for parent := range e.waiting {
+		if e.spans[parent].IsValid() {
+			e.below(parent)
+		}
+	}
+}
+
+// wants refuses spans of other traces, what a sender repeats since it got no answer, and
+// what begins after the start, such as the spans of requests.
+func (e *engineTrace) wants(s otlp.Span) bool {
+	_, seen := e.spans[s.SpanID]
+	return s.TraceID == e.replica.TraceID() && !seen && len(e.spans) <= maxEngineSpans &&
+		(e.over.IsZero() || s.Start.Before(e.over))
+}
+
+// below makes the spans that waited for parent, and those that waited for them.
+func (e *engineTrace) below(parent trace.SpanID) {
+	children := e.waiting[parent]
+	delete(e.waiting, parent)
+	for _, s := range children {
+		e.spans[s.SpanID] = e.remake(e.spans[parent], s)
+		e.below(s.SpanID)
+	}
+}
+
+func (e *engineTrace) remake(parent trace.SpanContext, s otlp.Span) trace.SpanContext {
+	attrs := slices.Clone(e.attrs)
+	for k, v := range s.Attributes {
+		attrs = append(attrs, attribute.String(k, e.redact(v)))
+	}
+	if stage, ok := e.tracer.MapSpan(s.Name); ok {
+		attrs = append(attrs, attribute.String(attrStage, string(stage)))
+	}
+	span := e.telemetry.child(parent, e.tracer.Name()+": "+e.redact(s.Name), s.Start, attrs...)
+	if s.Err != nil {
+		span.SetStatus(codes.Error, e.redact(s.Err.Error()))
+	}
+	span.End(trace.WithTimestamp(s.End))
+	return span.SpanContext()
+}
+
+// started says when the start was over. Its spans may come until close.
+func (e *engineTrace) started(at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = at
+}
+
+// close takes no more spans. Those whose parents never came hang below the replica's.
+func (e *engineTrace) close() {
+	e.endpoint.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for parent := range e.waiting {
+		if _, came := e.spans[parent]; !came {
+			e.spans[parent] = e.replica
+			e.below(parent)
+		}
+	}
+}
