@@ -62,10 +62,8 @@ func Main(graceful bool, run func(ctx context.Context, args []string) error) int
 
 func report(ctx context.Context, w io.Writer, graceful bool, err error) int {
 	switch {
-	case err == nil && (graceful || ctx.Err() == nil):
+	case err == nil && (graceful || ctx.Err() == nil), errors.Is(err, flag.ErrHelp):
 		return Done
-	case errors.Is(err, flag.ErrHelp):
-		return WrongUsage
 	case ctx.Err() != nil && (err == nil || lifecycle.KindOf(err) == lifecycle.Canceled || errors.Is(err, context.Canceled)):
 		fmt.Fprintln(w, "interrupted")
 		return Interrupted

@@ -1,0 +1,4 @@
+package cli
+
+// Report opens report to tests.
+var Report = report
