@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"compress/gzip"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -156,9 +157,7 @@ func Gzip(w http.ResponseWriter, r *http.Request, next http.Handler) {
 }
 
 func copyHeader(w http.ResponseWriter, from *httptest.ResponseRecorder) {
-	for key, values := range from.Header() {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), from.Header())
 }
 
 // A tap sees the bytes of a body on their way.

@@ -11,7 +11,7 @@ import (
 
 const (
 	// Token may read every repository.
-	Token = "hf_hubtestReaderOfAll"
+	Token = "hf_hubtestReaderOfAll" //nolint:gosec // it opens nothing but tests
 	// Stranger is a token of somebody who may read what is public, and no more.
 	Stranger = "hf_hubtestStranger"
 )

@@ -68,7 +68,7 @@ func (b *body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil || b.left == 0:
 		return n, nil
-	case err == io.EOF: //nolint:errorlint // Read returns it as it is
+	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
 	return n, b.explain(err)

@@ -115,14 +115,12 @@ func (r *repo) near(ctx context.Context, err error) string {
 	if !ok {
 		return ""
 	}
-	word, names := r.loc.id, []string(nil)
 	if no.code == codeNoRevision {
-		word, names = r.loc.revision, r.revisions(ctx)
-	} else {
-		names = r.siblings(ctx)
+		return nearest.Hint(r.loc.revision, r.revisions(ctx))
 	}
-	if len(nearest.Of(word, names, 1)) == 0 && no.code != codeNoRevision {
+	names := r.siblings(ctx)
+	if len(nearest.Of(r.loc.id, names, 1)) == 0 {
 		return "" // what else there is would be a list without end
 	}
-	return nearest.Hint(word, names)
+	return nearest.Hint(r.loc.id, names)
 }

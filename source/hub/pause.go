@@ -20,7 +20,7 @@ var (
 // used up begin anew, else Retry-After in seconds or as a date. It is 0 when they do not ask.
 func pause(h http.Header, now time.Time) time.Duration {
 	var wait time.Duration
-	for _, window := range strings.Split(strings.Join(h.Values("RateLimit"), ","), ",") {
+	for window := range strings.SplitSeq(strings.Join(h.Values("RateLimit"), ","), ",") {
 		window = strings.TrimSpace(window)
 		if r := remaining.FindStringSubmatch(window); r == nil || strings.Trim(r[1], "0") != "" {
 			continue

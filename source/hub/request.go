@@ -46,7 +46,7 @@ func (r *repo) get(ctx context.Context, q query) (*answer, error) {
 	a := &answer{size: -1}
 	for range maxHops {
 		own := sameOrigin(q.at, r.set.endpoint)
-		resp, cancel, err := r.send(ctx, q, own)
+		resp, cancel, err := r.send(ctx, q, own) //nolint:bodyclose // the answer closes it
 		if err != nil {
 			return nil, err
 		}
@@ -119,10 +119,7 @@ func (r *repo) send(ctx context.Context, q query, own bool) (*http.Response, con
 
 // note keeps what the hub says about the file, which a server elsewhere may say otherwise.
 func (a *answer) note(resp *http.Response) {
-	linked := resp.Header.Get("X-Linked-Etag")
-	if linked == "" && !isRedirect(resp.StatusCode) {
-		linked = resp.Header.Get("ETag")
-	}
+	linked := resp.Header.Get("X-Linked-Etag") // the ETag of a mirror may be another one
 	if tag := strings.Trim(strings.TrimPrefix(linked, "W/"), `"`); tag != "" {
 		a.etag = tag
 	}

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,7 +18,7 @@ func requireFile(t *testing.T, dir, path, want string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(dir, path))
 	require.NoError(t, err)
-	require.True(t, want == string(got), "%s differs", path)
+	require.True(t, bytes.Equal([]byte(want), got), "%s differs", path)
 }
 
 func TestRevisions(t *testing.T) {
