@@ -15,7 +15,7 @@ import (
 func published(t *testing.T, names string, shards ...string) *hubtest.Hub {
 	t.Helper()
 	h := hubtest.New(t)
-	for _, name := range strings.FieldsSeq(names) {
+	for name := range strings.FieldsSeq(names) {
 		data := []byte(name)
 		if name == "model.safetensors.index.json" {
 			data = indexOf(shards)
