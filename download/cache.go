@@ -27,7 +27,8 @@ const locksDir = ".locks"
 
 // Acquire brings the files of man for which keep is true (nil means all) and leases them.
 // A nil m means Default, a nil man what src resolves to now; report, which may be nil, is
-// told about the progress. What is there already costs no request.
+// told about the progress by the calling goroutine, as often as [Manager.Run] yields. What
+// is there already costs no request.
 //
 // Concurrent callers, also of other processes, share one download: one fetches, the others
 // wait, show its progress, and check the result. A file that has changed since it was verified

@@ -33,7 +33,8 @@ type Manager struct {
 	// Concurrency bounds the ranges in flight, each with a buffer of 256 KiB; 0 means 16.
 	Concurrency int
 	// PartSize is the size in bytes of a range; 0 chooses 8 to 64 MiB by what there is to
-	// fetch. What has arrived of a range is journalled every MiB, whatever its size.
+	// fetch, and at most 16 MiB where the digest (sha256, git-sha1, md5) needs the bytes in
+	// order. What has arrived of a range is journalled every MiB, whatever its size.
 	PartSize int64
 	// StallTimeout abandons a try that brings no byte for so long; 0 means 30s.
 	StallTimeout time.Duration
