@@ -10,17 +10,19 @@ import (
 	"github.com/spinup-llm/spinup/engine/vllm"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica/local"
-	sourcelocal "github.com/spinup-llm/spinup/source/local"
-
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/hub"
+	sourcelocal "github.com/spinup-llm/spinup/source/local"
 )
 
-// Sources returns a new Mux that knows local directories; add s3 and others by Handle:
+// Sources returns a new Mux that knows the Hugging Face hub and local directories; add s3
+// and others by Handle:
 //
 //	mux := spinup.Sources()
 //	mux.Handle("s3", s3.Opener(nil))
 func Sources() *source.Mux {
 	mux := new(source.Mux)
+	mux.Handle("hf", hub.Opener(nil))
 	mux.Handle("file", sourcelocal.Opener())
 	return mux
 }

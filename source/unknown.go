@@ -13,7 +13,7 @@ import (
 var schemeHints = map[string]string{
 	"file":  `import "github.com/spinup-llm/spinup/source/local" and call mux.Handle("file", local.Opener())`,
 	"s3":    `import "github.com/spinup-llm/spinup/source/s3" and call mux.Handle("s3", s3.Opener(nil))`,
-	"hf":    "hub models are not supported yet: download the model and give its directory, or put it into a bucket and give s3://BUCKET/PREFIX",
+	"hf":    `import "github.com/spinup-llm/spinup/source/hub" and call mux.Handle("hf", hub.Opener(nil))`,
 	"gs":    "Google Cloud Storage is not supported yet: copy the model to an S3 bucket or give a directory",
 	"abfss": azureHint,
 	"azure": azureHint,

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/download"
@@ -35,6 +36,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	uri := uris[0]
 	if *revision != "" {
+		if scheme, _, ok := strings.Cut(uri, "://"); ok && scheme != "hf" {
+			return fmt.Errorf("-revision is for models of the hub; %s:// has none", scheme)
+		}
 		uri += "@" + *revision
 	}
 	path, err := fetch(ctx, uri, *dir)
