@@ -36,6 +36,9 @@ func (Exec) Launch(ctx context.Context, cmd Command) (Handle, error) {
 		Path: path, Args: append([]string{cmd.Path}, cmd.Args...), Env: cmd.Env.Environ(), Dir: cmd.Dir, Vital: cmd.Vital,
 	}, func(d guardian.Death) { h.lost <- Death(d) })
 	if err != nil {
+		if ended := lifecycle.FromContext(ctx, "engine.Launch", cmd.Path); ended != nil {
+			return nil, ended
+		}
 		return nil, launchError(cmd.Path, err)
 	}
 	return h, nil
@@ -47,10 +50,8 @@ func launchError(path string, err error) error {
 		Hint: "run the program by hand to see what it lacks",
 	}
 	switch {
-	case errors.Is(err, context.Canceled):
-		e.Kind, e.Hint = lifecycle.Canceled, ""
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Kind, e.Hint = lifecycle.Timeout, "is the host a Go program of its own? A Go library inside another program cannot guard engines"
+		e.Kind, e.Hint = lifecycle.Timeout, "give the machine more time; a Go library inside another program cannot guard engines"
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		e.Kind, e.Hint = lifecycle.NotFound, "install the engine, or give the path of its program"
 	case errors.Is(err, fs.ErrPermission):

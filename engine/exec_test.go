@@ -4,6 +4,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -106,8 +107,9 @@ func TestLaunchErrors(t *testing.T) {
 	plain, script := filepath.Join(dir, "plain"), filepath.Join(dir, "script")
 	require.NoError(t, os.WriteFile(plain, nil, 0o600))
 	require.NoError(t, os.WriteFile(script, []byte("#!/no/such/interpreter\n"), 0o700))
-	canceled, cancel := context.WithCancel(t.Context())
-	cancel()
+	because := errors.New("the lights go out")
+	canceled, cancel := context.WithCancelCause(t.Context())
+	cancel(because)
 	tests := map[string]struct {
 		cmd  engine.Command
 		kind lifecycle.Kind
@@ -127,6 +129,7 @@ func TestLaunchErrors(t *testing.T) {
 		}
 		_, err := engine.Exec{}.Launch(ctx, tt.cmd)
 		require.ErrorIs(t, err, tt.kind, "%s: %v", name, err)
+		require.Equal(t, ctx == canceled, errors.Is(err, because))
 	}
 }
 

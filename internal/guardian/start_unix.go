@@ -47,27 +47,27 @@ func Start(ctx context.Context, o Order, lost func(Death)) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	g := &Guard{lost: lost, done: make(chan struct{}), exit: -1}
 	statusPipe, err := g.spawn()
 	if err != nil {
 		return nil, err
 	}
 	g.status = bufio.NewReader(statusPipe)
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	limit, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(limit, func() {
 		_ = statusPipe.SetReadDeadline(time.Unix(1, 0))
 		_ = g.control.SetWriteDeadline(time.Unix(1, 0))
 	})
 	err = g.begin(order)
-	if !stop() && err == nil {
-		err = context.Cause(ctx)
+	if !stop() {
+		err = fmt.Errorf("the guardian did not answer: %w", context.Cause(limit))
 	}
 	if err != nil {
 		g.abandon(statusPipe)
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("the guardian did not answer: %w", context.Cause(ctx))
-		}
 		return nil, err
 	}
 	go g.follow(statusPipe)
