@@ -16,5 +16,5 @@ func TestMain(m *testing.M) {
 	if os.Getenv(withoutMain) == "" {
 		reference.Main()
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2.runClock")) // ends by itself
+	goleak.VerifyTestMain(m)
 }

@@ -51,6 +51,9 @@ func TestQuickstartAnswers(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &golden))
 	require.NotEmpty(t, golden)
+	if raced {
+		golden = golden[:2]
+	}
 	for _, g := range golden {
 		answer, prompt, completion := chat(t, h, g.Question)
 		require.Equal(t, g.Answer, answer, g.Question)

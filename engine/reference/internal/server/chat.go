@@ -62,8 +62,8 @@ func (s *Server) chatJob(b *Backend, text []byte) (job, error) {
 	if err != nil {
 		return j, err
 	}
-	j.prompt, err = b.Tokenizer.Encode(prompt, false) // the template writes the special tokens
-	return j, err
+	j.prompt = b.Tokenizer.Encode(prompt, false) // the template writes the special tokens
+	return j, nil
 }
 
 func render(t *chat.Template, messages []message, extra map[string]json.RawMessage) (string, error) {

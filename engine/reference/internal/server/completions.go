@@ -55,9 +55,9 @@ func readPrompt(b *Backend, value json.RawMessage) ([]int, error) {
 	var lists [][]int
 	switch {
 	case json.Unmarshal(value, &text) == nil:
-		return b.Tokenizer.Encode(text, true)
+		return b.Tokenizer.Encode(text, true), nil
 	case json.Unmarshal(value, &texts) == nil && len(texts) == 1:
-		return b.Tokenizer.Encode(texts[0], true)
+		return b.Tokenizer.Encode(texts[0], true), nil
 	case json.Unmarshal(value, &ids) == nil && len(ids) > 0:
 		return ids, nil
 	case json.Unmarshal(value, &lists) == nil && len(lists) == 1:

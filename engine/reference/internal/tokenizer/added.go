@@ -27,7 +27,7 @@ func (a *added) add(text string, id int) {
 }
 
 // cut calls other with the text between added tokens and token with the ids, in order.
-func (a *added) cut(text string, other func(string) error, token func(id int)) error {
+func (a *added) cut(text string, other func(string), token func(id int)) {
 	at := 0
 	for i := 0; a.any && i < len(text); {
 		t, ok := a.match(text[i:])
@@ -36,18 +36,15 @@ func (a *added) cut(text string, other func(string) error, token func(id int)) e
 			continue
 		}
 		if i > at {
-			if err := other(text[at:i]); err != nil {
-				return err
-			}
+			other(text[at:i])
 		}
 		token(t.id)
 		i += len(t.text)
 		at = i
 	}
-	if at == len(text) {
-		return nil
+	if at < len(text) {
+		other(text[at:])
 	}
-	return other(text[at:])
 }
 
 func (a *added) match(text string) (addedToken, bool) {

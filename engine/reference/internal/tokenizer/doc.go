@@ -5,7 +5,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	ids, err := t.Encode("Hello", true)
+//	ids := t.Encode("Hello", true)
 //	text := t.Decode(ids)
 //
 // Ids equal those of the tokenizers library. What this package does not know (sentencepiece,

@@ -3,20 +3,22 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
-	"time"
 	"unicode"
-
-	"github.com/dlclark/regexp2"
 )
 
-// gpt2Pattern is what a ByteLevel pre-tokenizer with use_regex splits by.
-const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+// The patterns that are known by their text. They look ahead, which the regexp package
+// cannot, so each is a splitter by hand.
+const (
+	llamaPattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	qwenPattern  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	// gpt2Pattern is what ByteLevel with use_regex splits by.
+	gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+)
 
-// matchWithin bounds one match, in case the pattern of a model backtracks without end.
-const matchWithin = time.Second
+var patterns = map[string]splitter{llamaPattern: modern(3), qwenPattern: modern(1), gpt2Pattern: gpt2}
 
-// A splitter cuts one piece into smaller ones; all of the piece's bytes are kept.
-type splitter func(piece string) ([]string, error)
+// A splitter returns the length of the first piece of s, which is not empty.
+type splitter func(s []rune) int
 
 // splitters returns the steps that a pre_tokenizer stands for, in order.
 func splitters(c *component) ([]splitter, error) {
@@ -39,11 +41,14 @@ func splitters(c *component) ([]splitter, error) {
 	case c.Type == "ByteLevel" && c.UseRegex != nil && !*c.UseRegex:
 		return nil, nil
 	case c.Type == "ByteLevel":
-		return compile(gpt2Pattern)
+		return []splitter{gpt2}, nil
 	case c.Type == "Digits" && c.IndividualDigits:
-		return []splitter{isolateDigits}, nil
+		return []splitter{digits}, nil
 	case c.Type == "Split" && c.Behavior == "Isolated" && !c.Invert && c.Pattern.Regex != nil:
-		return compile(*c.Pattern.Regex)
+		if s, ok := patterns[*c.Pattern.Regex]; ok {
+			return []splitter{s}, nil
+		}
+		return nil, fmt.Errorf("pre_tokenizer pattern %q", *c.Pattern.Regex)
 	default:
 		return nil, fmt.Errorf("pre_tokenizer %s", c.Type)
 	}
@@ -64,50 +69,125 @@ func (c *component) byteLevel() bool {
 	return c.Type == "ByteLevel"
 }
 
-// compile returns a splitter that isolates each match; what lies between is a piece, too.
-// The patterns look ahead, which the regexp package cannot.
-func compile(pattern string) ([]splitter, error) {
-	re, err := regexp2.Compile(pattern, regexp2.Unicode)
-	if err != nil {
-		return nil, fmt.Errorf("pre_tokenizer pattern %q: %w", pattern, err)
+// modern splits as Llama 3 and Qwen 2 do: up to digits of a number are one piece.
+func modern(digits int) splitter {
+	return func(s []rune) int {
+		if n := contraction(s, foldCase); n > 0 {
+			return n
+		}
+		if n := letters(s, func(r rune) bool { return r != '\r' && r != '\n' && !unicode.IsNumber(r) }); n > 0 {
+			return n
+		}
+		if n := run(s, unicode.IsNumber); n > 0 {
+			return min(n, digits)
+		}
+		if n := symbols(s); n > 0 {
+			return n + run(s[n:], newline)
+		}
+		spaces := run(s, unicode.IsSpace)
+		for n := spaces; n > 0; n-- {
+			if newline(s[n-1]) {
+				return n
+			}
+		}
+		return blanks(s, spaces)
 	}
-	re.MatchTimeout = matchWithin
-	return []splitter{func(piece string) ([]string, error) {
-		var out []string
-		runes, at := []rune(piece), 0
-		m, err := re.FindRunesMatch(runes)
-		for ; err == nil && m != nil; m, err = re.FindNextMatch(m) {
-			if m.Length == 0 {
-				continue
-			}
-			if m.Index > at {
-				out = append(out, string(runes[at:m.Index]))
-			}
-			at = m.Index + m.Length
-			out = append(out, string(runes[m.Index:at]))
-		}
-		if at < len(runes) {
-			out = append(out, string(runes[at:]))
-		}
-		return out, err
-	}}, nil
 }
 
-func isolateDigits(piece string) ([]string, error) {
-	var out []string
-	at := 0
-	for i, r := range piece {
-		if !unicode.IsNumber(r) {
-			continue
-		}
-		if i > at {
-			out = append(out, piece[at:i])
-		}
-		at = i + len(string(r))
-		out = append(out, piece[i:at])
+func gpt2(s []rune) int {
+	if n := contraction(s, func(r rune) rune { return r }); n > 0 {
+		return n
 	}
-	if at < len(piece) {
-		out = append(out, piece[at:])
+	space := func(r rune) bool { return r == ' ' }
+	if n := letters(s, space); n > 0 {
+		return n
 	}
-	return out, nil
+	if n := run(s, space); n <= 1 {
+		if digits := run(s[n:], unicode.IsNumber); digits > 0 {
+			return n + digits
+		}
+	}
+	if n := symbols(s); n > 0 {
+		return n
+	}
+	return blanks(s, run(s, unicode.IsSpace))
+}
+
+// digits isolates each digit.
+func digits(s []rune) int {
+	if unicode.IsNumber(s[0]) {
+		return 1
+	}
+	return run(s, func(r rune) bool { return !unicode.IsNumber(r) })
+}
+
+// contraction matches 's, 't, 're, 've, 'm, 'll and 'd.
+func contraction(s []rune, fold func(rune) rune) int {
+	if len(s) < 2 || s[0] != '\'' {
+		return 0
+	}
+	first := fold(s[1])
+	if first == 's' || first == 't' || first == 'm' || first == 'd' {
+		return 2
+	}
+	if len(s) < 3 {
+		return 0
+	}
+	switch string([]rune{first, fold(s[2])}) {
+	case "re", "ve", "ll":
+		return 3
+	}
+	return 0
+}
+
+// foldCase is lower case, also for the one letter that is another form of s.
+func foldCase(r rune) rune {
+	if r == 'ſ' {
+		return 's'
+	}
+	return unicode.ToLower(r)
+}
+
+// letters matches letters, with one character before them where it may lead.
+func letters(s []rune, leads func(rune) bool) int {
+	if n := run(s, unicode.IsLetter); n > 0 || !leads(s[0]) {
+		return n
+	}
+	if n := run(s[1:], unicode.IsLetter); n > 0 {
+		return 1 + n
+	}
+	return 0
+}
+
+// symbols matches what is no letter, number or space, with a space before it.
+func symbols(s []rune) int {
+	lead := 0
+	if s[0] == ' ' {
+		lead = 1
+	}
+	n := run(s[lead:], func(r rune) bool { return !unicode.IsSpace(r) && !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	if n == 0 {
+		return 0
+	}
+	return lead + n
+}
+
+// blanks leaves the last of several spaces to the word that follows.
+func blanks(s []rune, spaces int) int {
+	if spaces < len(s) && spaces > 1 {
+		return spaces - 1
+	}
+	return spaces
+}
+
+func newline(r rune) bool { return r == '\r' || r == '\n' }
+
+// run is the number of leading characters for which f holds.
+func run(s []rune, f func(rune) bool) int {
+	for i, r := range s {
+		if !f(r) {
+			return i
+		}
+	}
+	return len(s)
 }

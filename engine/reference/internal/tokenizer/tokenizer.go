@@ -83,44 +83,46 @@ func unsupported(err error) error { return fmt.Errorf("not supported: %w", err) 
 
 // Encode returns the ids of text. With special, the post-processor's special tokens are
 // put around it. Added tokens that stand in the text become their ids.
-func (t *Tokenizer) Encode(text string, special bool) ([]int, error) {
+func (t *Tokenizer) Encode(text string, special bool) []int {
 	var ids []int
 	if special {
 		ids = append(ids, t.before...)
 	}
 	token := func(id int) { ids = append(ids, id) }
-	err := t.raw.cut(text, func(s string) error {
+	t.raw.cut(text, func(s string) {
 		if t.nfc {
 			s = norm.NFC.String(s)
 		}
-		return t.normalized.cut(s, func(s string) error {
-			pieces, err := t.split(s)
-			for _, p := range pieces {
+		t.normalized.cut(s, func(s string) {
+			for _, p := range t.split(s) {
 				ids = t.bpe.encode(ids, p)
 			}
-			return err
 		}, token)
 	}, token)
 	if special {
 		ids = append(ids, t.after...)
 	}
-	return ids, err
+	return ids
 }
 
-func (t *Tokenizer) split(s string) ([]string, error) {
-	pieces := []string{s}
-	for _, split := range t.splitters {
-		var next []string
+// split cuts s by each splitter in turn.
+func (t *Tokenizer) split(s string) []string {
+	pieces := [][]rune{[]rune(s)}
+	for _, first := range t.splitters {
+		var next [][]rune
 		for _, p := range pieces {
-			parts, err := split(p)
-			if err != nil {
-				return nil, err
+			for len(p) > 0 {
+				n := first(p)
+				next, p = append(next, p[:n]), p[n:]
 			}
-			next = append(next, parts...)
 		}
 		pieces = next
 	}
-	return pieces, nil
+	out := make([]string, len(pieces))
+	for i, p := range pieces {
+		out[i] = string(p)
+	}
+	return out
 }
 
 // addTokens enters the added tokens; they win over the vocabulary.

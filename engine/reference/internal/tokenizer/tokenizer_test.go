@@ -113,12 +113,10 @@ func TestSplitters(t *testing.T) {
 			tok, err := tokenizer.Parse(change(t, "qwen2", func(v map[string]any) { v["pre_tokenizer"] = pre }))
 			require.NoError(t, err)
 			for _, text := range []string{"", "a  b", "I'll take 123\n\n of them.", " x", "1a2"} {
-				ids, err := tok.Encode(text, false)
-				require.NoError(t, err)
+				ids := tok.Encode(text, false)
 				require.Equal(t, text, tok.Decode(ids))
 			}
-			ids, err := tok.Encode("99", false)
-			require.NoError(t, err)
+			ids := tok.Encode("99", false)
 			require.Len(t, ids, map[string]int{"GPT-2": 1, "SmolLM": 2}[name])
 		})
 	}
@@ -132,8 +130,7 @@ func TestAddedTokens(t *testing.T) {
 			map[string]any{"id": 901, "content": "caf\u0065\u0301", "normalized": true})
 	}))
 	require.NoError(t, err)
-	ids, err := tok.Encode("<|im_end|>!caf\u00e9<|im_end|>", false)
-	require.NoError(t, err)
+	ids := tok.Encode("<|im_end|>!caf\u00e9<|im_end|>", false)
 	require.Equal(t, []int{900, 901, 642}, ids)
 	require.Equal(t, "caf\u0065\u0301", tok.Decode(ids))
 
@@ -151,8 +148,7 @@ func TestEndlessWord(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("aB", 200_000)
 	tok := load(t, "qwen3")
-	ids, err := tok.Encode(text, false)
-	require.NoError(t, err)
+	ids := tok.Encode(text, false)
 	require.Equal(t, text, tok.Decode(ids))
 }
 
@@ -163,8 +159,7 @@ func TestRoundTrip(t *testing.T) {
 		tok := load(t, family)
 		rapid.Check(t, func(t *rapid.T) {
 			text := rapid.String().Draw(t, "text")
-			ids, err := tok.Encode(text, false)
-			require.NoError(t, err)
+			ids := tok.Encode(text, false)
 			want := text
 			if strings.HasPrefix(family, "qwen") {
 				want = norm.NFC.String(text)
@@ -249,10 +244,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ids, err := tok.Encode("Hello 12 <|im_end|>\n", true)
-		if err == nil {
-			tok.Decode(ids)
-		}
+		tok.Decode(tok.Encode("Hello 12 <|im_end|>\n", true))
 	})
 }
 
@@ -261,8 +253,7 @@ func FuzzEncode(f *testing.F) {
 	f.Add("Hello")
 	f.Add("\xff<|eot_id|>\xc3")
 	f.Fuzz(func(t *testing.T, text string) {
-		ids, err := tok.Encode(text, true)
-		require.NoError(t, err)
+		ids := tok.Encode(text, true)
 		got := tok.Decode(ids)
 		require.True(t, utf8.ValidString(got))
 		if utf8.ValidString(text) && !strings.Contains(text, "<|") {
