@@ -185,7 +185,6 @@ applications:
 		"c.yaml:10:37 applications[0].runtime_env.working_dir: ",
 		"c.yaml:11:3 applications[0].deployments: ",
 		"c.yaml:13:5 applications[0].args.ingress_deployment_config: ",
-		"c.yaml:20:9 applications[0].args.llm_configs[0].model_loading_config.tokenizer_source: ",
 		"c.yaml:33:7 applications[0].args.llm_configs[0].accelerator_config: ",
 		"c.yaml:34:7 applications[0].args.llm_configs[0].placement_group_config: ",
 		"c.yaml:35:7 applications[0].args.llm_configs[0].lora_config: ",
@@ -199,7 +198,7 @@ applications:
 		require.Greater(t, len(app.Warnings), i)
 		require.True(t, strings.HasPrefix(app.Warnings[i], want), "want %s\nhave %s", want, app.Warnings[i])
 	}
-	require.Len(t, app.Warnings, 17)
+	require.Len(t, app.Warnings, 16)
 }
 
 func TestLoadSaysWhatIsWrong(t *testing.T) {

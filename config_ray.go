@@ -9,7 +9,6 @@ const (
 	rayOnly   = "it has no effect here: only Ray uses it"
 	byPython  = "it has no effect here: nothing is installed or imported, prepare the engine's environment yourself"
 	notBuilt  = "it has no effect yet"
-	deadField = "it has no effect, in Ray neither"
 )
 
 // unusedFields are fields of Ray 2.60 that are accepted with a warning, and why they have
@@ -33,7 +32,6 @@ func unusedFields() map[reflect.Type]map[string]string {
 			"accelerator_config":     "it is checked, but has no effect here",
 			"placement_group_config": "it is checked, but has no effect here: a replica gets tensor_parallel_size × pipeline_parallel_size devices",
 		},
-		reflect.TypeFor[ModelLoadingConfig](): {"tokenizer_source": deadField},
 		reflect.TypeFor[RuntimeEnv](): {
 			"working_dir": byPython, "py_modules": byPython, "py_executable": byPython, "pip": byPython, "uv": byPython,
 			"conda": byPython, "excludes": byPython, "worker_process_setup_hook": byPython, "java_jars": rayOnly,

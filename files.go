@@ -144,7 +144,7 @@ func (s *startup) bring(ctx context.Context, entry *shared) error {
 func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	src := s.state.Source
 	err := s.stage(ctx, lifecycle.StageResolve, "", func(ctx context.Context, span lifecycle.Scope) (err error) {
-		s.state.Manifest, err = src.Resolve(ctx)
+		s.state.Manifest, err = s.state.Downloads.Resolve(ctx, src)
 		if err == nil {
 			span.Progress(0, s.state.Manifest.Size(), s.state.Manifest.URI)
 		}

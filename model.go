@@ -136,6 +136,7 @@ func (m *model) source() string {
 func (m *model) checkOptions() *source.CheckOptions {
 	k := m.cfg.EngineKwargs
 	_, elsewhere := k.Extra["tokenizer"]
+	elsewhere = elsewhere || m.cfg.ModelLoadingConfig.TokenizerSource != ""
 	skipped, _ := k.Extra["skip_tokenizer_init"].(bool)
 	return &source.CheckOptions{NoTokenizer: elsewhere || skipped, NoWeights: k.LoadFormat == "dummy"}
 }

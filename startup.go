@@ -41,6 +41,10 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	if err := s.hook(ctx, lifecycle.StageNodeInit, "OnBeforeNodeInit", Callback.OnBeforeNodeInit); err != nil {
 		return nil, err
 	}
+	s.state.Spec = s.spec()
+	if err := s.checkKwargs(ctx); err != nil {
+		return nil, err
+	}
 	if !s.state.SkipNodeInit {
 		if err := s.files(ctx); err != nil {
 			return nil, err
@@ -49,11 +53,7 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	if err := s.hook(ctx, lifecycle.StageNodeInit, "OnAfterNodeInit", Callback.OnAfterNodeInit); err != nil {
 		return nil, err
 	}
-	s.state.Spec = engine.Spec{
-		ModelID: s.id(), Dir: s.state.Dir, Kwargs: s.cfg.EngineKwargs.Kwargs(), Env: maps.Clone(s.env),
-		Devices: s.state.Node.Devices(), CPUs: s.state.Node.CPUs(),
-		Trace: s.engineSpans(ctx),
-	}
+	s.state.Spec.Dir, s.state.Spec.Trace = s.state.Dir, s.engineSpans(ctx)
 	if err := s.hook(ctx, lifecycle.StageCallback, "OnBeforeEngineStart", Callback.OnBeforeEngineStart); err != nil {
 		return nil, err
 	}
@@ -66,6 +66,29 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 		return nil, err
 	}
 	return process, nil
+}
+
+// spec is what the engine needs to know, but for the files.
+func (s *startup) spec() engine.Spec {
+	kwargs := s.cfg.EngineKwargs.Kwargs()
+	if t := s.cfg.ModelLoadingConfig.TokenizerSource; t != "" && kwargs["tokenizer"] == nil {
+		kwargs["tokenizer"] = t
+	}
+	return engine.Spec{
+		ModelID: s.id(), Kwargs: kwargs, Env: maps.Clone(s.env),
+		Devices: s.state.Node.Devices(), CPUs: s.state.Node.CPUs(),
+	}
+}
+
+// checkKwargs refuses a wrong engine_kwargs before anything is fetched.
+func (s *startup) checkKwargs(ctx context.Context) error {
+	e, ok := s.engine.(engine.KwargsChecker)
+	if !ok {
+		return nil
+	}
+	return s.stage(ctx, lifecycle.StageCheck, "engine_kwargs", func(context.Context, lifecycle.Scope) error {
+		return e.CheckKwargs(s.state.Spec)
+	})
 }
 
 // launch starts the engine and waits until it serves. The engine's own limit on time

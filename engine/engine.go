@@ -36,6 +36,13 @@ type Parser interface {
 	Explain(exit int) *lifecycle.Error
 }
 
+// A KwargsChecker is an Engine that can refuse a Spec's Kwargs before there are files, so
+// that nothing is fetched for a configuration that cannot work. Optional.
+type KwargsChecker interface {
+	Engine
+	CheckKwargs(spec Spec) error
+}
+
 // A Tracer is an Engine that exports spans of its start over OTLP. Optional.
 type Tracer interface {
 	Engine

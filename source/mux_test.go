@@ -84,7 +84,7 @@ func TestMuxRefuses(t *testing.T) {
 		"  ":                    "no model source is given",
 		"s3:/bucket/a":          "write s3://…",
 		"s3:bucket":             "write s3://…",
-		"hf://org/name":         "hub models are not supported yet",
+		"hf://org/name":         "source/hub",
 		"no-org/no-name":        `there is no directory "no-org/no-name" here`,
 		"gs://bucket/x":         "Google Cloud Storage is not supported yet",
 		"abfss://c@a/x":         "Azure storage is not supported yet",
