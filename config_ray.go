@@ -6,9 +6,9 @@ import "reflect"
 const importPath = "ray.serve.llm:build_openai_app"
 
 const (
-	rayOnly   = "it has no effect here: only Ray uses it"
-	byPython  = "it has no effect here: nothing is installed or imported, prepare the engine's environment yourself"
-	notBuilt  = "it has no effect yet"
+	rayOnly  = "it has no effect here: only Ray uses it"
+	byPython = "it has no effect here: nothing is installed or imported, prepare the engine's environment yourself"
+	notBuilt = "it has no effect yet"
 )
 
 // unusedFields are fields of Ray 2.60 that are accepted with a warning, and why they have
