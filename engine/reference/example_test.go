@@ -34,7 +34,7 @@ func ExampleHandler() {
 		return
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/chat/completions",
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/v1/chat/completions",
 		strings.NewReader(`{"messages": [{"role": "user", "content": "What is spinup?"}], "temperature": 0}`)))
 	var answer struct {
 		Choices []struct{ Message struct{ Content string } }

@@ -21,7 +21,6 @@ type folder struct {
 	// defaults are for requests that say nothing else.
 	defaults generate.Sampling
 	tokens   chat.Tokens
-	eosToken string
 	template string // "" means that there is none
 }
 

@@ -11,15 +11,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/reference"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // folder returns a copy of a golden model that change has changed.
-func folder(t testing.TB, family string, change func(dir string)) string {
+func folder(t *testing.T, family string, change func(dir string)) string {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", family))))
@@ -28,7 +27,7 @@ func folder(t testing.TB, family string, change func(dir string)) string {
 }
 
 // edit replaces keys of a JSON file; nil deletes.
-func edit(t testing.TB, path string, changes map[string]any) {
+func edit(t *testing.T, path string, changes map[string]any) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -166,7 +165,7 @@ func TestMemory(t *testing.T) {
 	require.ErrorContains(t, err, "lower max_model_len (16777216) or max_num_seqs (256)")
 }
 
-func get(t testing.TB, h http.Handler, path string) string {
+func get(t *testing.T, h http.Handler, path string) string {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))

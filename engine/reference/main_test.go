@@ -4,9 +4,8 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/spinup-llm/spinup/engine/reference"
+	"go.uber.org/goleak"
 )
 
 // withoutMain makes a test binary a host that forgot to call Main.

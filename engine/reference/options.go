@@ -133,7 +133,7 @@ func plain(v any) any {
 	for r.Kind() == reflect.Pointer || r.Kind() == reflect.Interface {
 		r = r.Elem()
 	}
-	switch r.Kind() { //nolint:exhaustive // the others stay as they are
+	switch r.Kind() {
 	case reflect.Invalid:
 		return nil
 	case reflect.String:

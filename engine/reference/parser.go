@@ -37,10 +37,10 @@ func (p *parser) Parse(text []byte) []lifecycle.Event {
 			e.Phase = phase
 		}
 	}
-	switch {
-	case e.Phase == 0:
+	switch e.Phase {
+	case 0:
 		return nil
-	case e.Phase == lifecycle.Fail:
+	case lifecycle.Fail:
 		if l.Error == nil {
 			l.Error = &failure{Cause: "no cause is known"}
 		}
@@ -48,6 +48,7 @@ func (p *parser) Parse(text []byte) []lifecycle.Event {
 			p.fail = l.Error.error(l.Stage)
 		}
 		e.Err = p.fail
+	default:
 	}
 	events := []lifecycle.Event{e}
 	if p.notes != "" && e.Phase == lifecycle.Begin {

@@ -12,11 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/reference"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // launcher lets a test do something between Check and the start.
@@ -202,5 +201,6 @@ func TestSeed(t *testing.T) {
 		require.NoError(t, json.NewDecoder(resp.Body).Decode(&a))
 		return a.Choices[0].Text
 	}
-	require.Equal(t, sample(), sample())
+	first := sample()
+	require.Equal(t, first, sample())
 }

@@ -8,24 +8,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/stretchr/testify/require"
 )
 
 const quickstart = "../../examples/quickstart/model"
 
 // chat sends one message to h and returns the answer, greedily.
-func chat(t testing.TB, h http.Handler, question string) (text string, prompt, completion int) {
-	t.Helper()
+func chat(tb testing.TB, h http.Handler, question string) (text string, prompt, completion int) {
+	tb.Helper()
 	body, err := json.Marshal(map[string]any{
 		"messages": []any{map[string]any{"role": "user", "content": question}}, "temperature": 0, "max_tokens": 100,
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(string(body))))
-	require.Equal(t, 200, w.Code, w.Body.String())
+	h.ServeHTTP(w, httptest.NewRequestWithContext(tb.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(string(body))))
+	require.Equal(tb, 200, w.Code, w.Body.String())
 	var a struct {
 		Choices []struct{ Message struct{ Content string } }
 		Usage   struct {
@@ -33,7 +32,7 @@ func chat(t testing.TB, h http.Handler, question string) (text string, prompt, c
 			Completion int `json:"completion_tokens"`
 		}
 	}
-	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &a))
+	require.NoError(tb, json.Unmarshal(w.Body.Bytes(), &a))
 	return a.Choices[0].Message.Content, a.Usage.Prompt, a.Usage.Completion
 }
 

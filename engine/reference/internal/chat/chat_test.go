@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/chat"
 	"github.com/spinup-llm/spinup/engine/reference/internal/jinja"
+	"github.com/stretchr/testify/require"
 )
 
 func TestStrftime(t *testing.T) {

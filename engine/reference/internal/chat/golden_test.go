@@ -5,9 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/chat"
+	"github.com/stretchr/testify/require"
 )
 
 // TestGolden holds rendered prompts against those of transformers.

@@ -11,12 +11,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/generate"
 	"github.com/spinup-llm/spinup/engine/reference/internal/model"
 	"github.com/spinup-llm/spinup/engine/reference/internal/tokenizer"
 	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
+	"github.com/stretchr/testify/require"
 )
 
 // answer is what transformers made of a prompt.
@@ -25,22 +24,22 @@ type answer struct {
 	IDs, Greedy  []int
 }
 
-func load(t testing.TB, family string, opts generate.Options) (*generate.Generator, []answer) {
-	t.Helper()
+func load(tb testing.TB, family string, opts generate.Options) (*generate.Generator, []answer) {
+	tb.Helper()
 	dir := filepath.Join("../../testdata", family)
 	cfg, err := model.ReadConfig(filepath.Join(dir, "config.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	set, err := weights.Open(dir)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	defer set.Close()
-	m, err := model.Load(t.Context(), cfg, set, func(int) {})
-	require.NoError(t, err)
+	m, err := model.Load(tb.Context(), cfg, set, func(int) {})
+	require.NoError(tb, err)
 	tok, err := tokenizer.Load(filepath.Join(dir, "tokenizer.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	text, err := os.ReadFile(filepath.Join(dir, "golden.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var golden struct{ Chat, Completion []answer }
-	require.NoError(t, json.Unmarshal(text, &golden))
+	require.NoError(tb, json.Unmarshal(text, &golden))
 	return generate.New(m, tok, opts), append(golden.Chat, golden.Completion...)
 }
 
@@ -76,10 +75,9 @@ func TestGolden(t *testing.T) {
 
 func TestEndOfText(t *testing.T) {
 	t.Parallel()
-	g, answers := load(t, "llama", generate.Options{MaxSeqs: 1, MaxLen: 512})
+	_, answers := load(t, "llama", generate.Options{MaxSeqs: 1, MaxLen: 8})
 	a := answers[0]
-	eos := a.Greedy[5]
-	g, _ = load(t, "llama", generate.Options{MaxSeqs: 1, MaxLen: 512, EOS: []int{eos}})
+	g, _ := load(t, "llama", generate.Options{MaxSeqs: 1, MaxLen: 512, EOS: []int{a.Greedy[5]}})
 	tok, err := tokenizer.Load("../../testdata/llama/tokenizer.json")
 	require.NoError(t, err)
 
@@ -130,8 +128,9 @@ func TestSeeds(t *testing.T) {
 	}
 	g := open()
 	one, two := int64(1), int64(-2)
-	require.Equal(t, sample(g, &one), sample(g, &one))
-	require.NotEqual(t, sample(g, &one), sample(g, &two))
+	seeded := sample(g, &one)
+	require.Equal(t, seeded, sample(g, &one))
+	require.NotEqual(t, seeded, sample(g, &two))
 	first := sample(open(), nil)
 	require.Equal(t, first, sample(open(), nil), "the engine's seed makes the whole run repeatable")
 	require.NotEqual(t, first, sample(g, &one))

@@ -5,10 +5,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/spinup-llm/spinup/engine/reference/internal/generate"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/spinup-llm/spinup/engine/reference/internal/generate"
 )
 
 // cut is what the stopper promises, said the simple way: the text up to the stop text that

@@ -67,4 +67,5 @@ func (p *params) integer(name string, otherwise int) int {
 	return 0
 }
 
-func (p *params) flag(name string, otherwise bool) bool { return truth(p.value(name, otherwise)) }
+// flag returns an argument as true or false; absent is false.
+func (p *params) flag(name string) bool { return truth(p.value(name, false)) }

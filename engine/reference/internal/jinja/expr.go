@@ -148,12 +148,12 @@ func (e compares) eval(f *frame) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		right, err := f.eval(e.rest[i])
-		if err != nil {
-			return nil, err
+		right, rightErr := f.eval(e.rest[i])
+		if rightErr != nil {
+			return nil, rightErr
 		}
-		if ok, err := holds(op, left, right); err != nil || !ok {
-			return false, err
+		if ok, holdsErr := holds(op, left, right); holdsErr != nil || !ok {
+			return false, holdsErr
 		}
 		left = right
 	}

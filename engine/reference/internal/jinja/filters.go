@@ -65,7 +65,7 @@ func lengthFilter(_ *frame, v any, args []any, kwargs *Dict) (any, error) {
 
 func defaultFilter(_ *frame, v any, args []any, kwargs *Dict) (any, error) {
 	p := bind(args, kwargs, "default_value", "boolean")
-	if _, missing := v.(undefined); missing || (p.flag("boolean", false) && !truth(v)) {
+	if _, missing := v.(undefined); missing || (p.flag("boolean") && !truth(v)) {
 		return p.value("default_value", ""), p.err
 	}
 	return v, p.err
@@ -89,7 +89,7 @@ func indentFilter(_ *frame, v any, args []any, kwargs *Dict) (any, error) {
 		return nil, errTooLarge
 	}
 	for i, line := range lines {
-		if (i > 0 || p.flag("first", false)) && (line != "" || i == 0 || p.flag("blank", false)) {
+		if (i > 0 || p.flag("first")) && (line != "" || i == 0 || p.flag("blank")) {
 			lines[i] = by + line
 		}
 	}

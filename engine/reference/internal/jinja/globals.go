@@ -67,7 +67,7 @@ func newNamespace(f *frame, args []any, kwargs *Dict) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &namespace{vars: d.(*Dict)}, nil //nolint:forcetypeassert,errcheck // made one line above
+	return &namespace{vars: d.(*Dict)}, nil //nolint:forcetypeassert // newDict makes nothing else
 }
 
 func newDict(_ *frame, args []any, kwargs *Dict) (any, error) {

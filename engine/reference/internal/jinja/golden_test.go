@@ -5,9 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/jinja"
+	"github.com/stretchr/testify/require"
 )
 
 type golden struct {
@@ -15,17 +14,17 @@ type golden struct {
 	Cases [][2]*string // template and text; nil where Jinja or Python raises
 }
 
-func readGolden(t testing.TB) (g golden, vars func(testing.TB) map[string]any) {
-	t.Helper()
+func readGolden(tb testing.TB) (g golden, vars func(testing.TB) map[string]any) {
+	tb.Helper()
 	text, err := os.ReadFile("testdata/golden.json")
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &g))
-	return g, func(t testing.TB) map[string]any {
-		t.Helper()
+	require.NoError(tb, err)
+	require.NoError(tb, json.Unmarshal(text, &g))
+	return g, func(tb testing.TB) map[string]any {
+		tb.Helper()
 		out := map[string]any{"strftime_now": jinja.Func(func(s string) (string, error) { return s, nil })}
 		for name, text := range g.Vars {
 			v, err := jinja.FromJSON(text)
-			require.NoError(t, err)
+			require.NoError(tb, err)
 			out[name] = v
 		}
 		return out

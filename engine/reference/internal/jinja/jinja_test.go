@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/jinja"
+	"github.com/stretchr/testify/require"
 )
 
 func render(source string, vars map[string]any) (string, error) {
@@ -99,7 +98,7 @@ func TestFromJSON(t *testing.T) {
 	require.NoError(t, err)
 	got, err := render("{{ v|tojson }}", map[string]any{"v": v})
 	require.NoError(t, err)
-	require.Equal(t, `{"z": 2, "a": [1.0, null, true, "x"]}`, got)
+	require.Equal(t, `{"z": 2, "a": [1.0, null, true, "x"]}`, got) //nolint:testifylint // order and form count
 }
 
 // TestConcurrent: a template is shared by requests.

@@ -82,7 +82,7 @@ func decodeDict(d *json.Decoder) (any, error) {
 // in spaces, order and escapes.
 func toJSON(_ *frame, v any, args []any, kwargs *Dict) (any, error) {
 	p := bind(args, kwargs, "ensure_ascii", "indent", "separators", "sort_keys")
-	w := &jsonWriter{item: ", ", key: ": ", ascii: p.flag("ensure_ascii", false), sort: p.flag("sort_keys", false)}
+	w := &jsonWriter{item: ", ", key: ": ", ascii: p.flag("ensure_ascii"), sort: p.flag("sort_keys")}
 	switch indent := p.value("indent", nil).(type) {
 	case nil:
 	case string:

@@ -192,14 +192,14 @@ func (l *lexer) raw() error {
 		sign := sub.sign()
 		rest, ok := strings.CutPrefix(strings.TrimLeftFunc(l.src[sub.pos:], isSpace), "endraw")
 		rest = strings.TrimLeftFunc(rest, isSpace)
-		close := strings.TrimLeft(rest, "-+")
-		if !ok || len(rest)-len(close) > 1 || !strings.HasPrefix(close, "%}") {
+		closing := strings.TrimLeft(rest, "-+")
+		if !ok || len(rest)-len(closing) > 1 || !strings.HasPrefix(closing, "%}") {
 			continue
 		}
 		if text = l.stripBefore(text, "{%", sign); text != "" {
 			l.add(data, text, nil)
 		}
-		l.pos = len(l.src) - len(close) + 2
+		l.pos = len(l.src) - len(closing) + 2
 		l.closeTag(rest[0], true)
 		return nil
 	}

@@ -57,7 +57,7 @@ func unescape(s string) (string, error) {
 
 // numericEscape decodes xhh, uhhhh, Uhhhhhhhh and octal; n is 0 when s begins with none.
 func numericEscape(s string) (r rune, n int, err error) {
-	digits, base := 0, 16
+	var digits int
 	switch {
 	case s[0] == 'x':
 		digits = 2
@@ -68,19 +68,18 @@ func numericEscape(s string) (r rune, n int, err error) {
 	case s[0] == 'N':
 		return 0, 0, fmt.Errorf(`the escape \N is not supported`)
 	case s[0] >= '0' && s[0] <= '7':
-		base = 8
 		for n < 3 && n < len(s) && s[n] >= '0' && s[n] <= '7' {
 			n++
 		}
-		v, err := strconv.ParseUint(s[:n], base, 32)
-		return rune(v), n, err
+		v, _ := strconv.ParseUint(s[:n], 8, 16) // three octal digits fit
+		return rune(v), n, nil                  //nolint:gosec // as above
 	default:
 		return 0, 0, nil
 	}
 	if len(s) < 1+digits {
 		return 0, 0, fmt.Errorf(`the escape \%s is cut short`, s)
 	}
-	v, err := strconv.ParseUint(s[1:1+digits], base, 32)
+	v, err := strconv.ParseUint(s[1:1+digits], 16, 32)
 	if err != nil || v > 0x10ffff {
 		return 0, 0, fmt.Errorf(`the escape \%s is not a character`, s[:1+digits])
 	}

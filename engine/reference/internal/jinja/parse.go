@@ -3,6 +3,7 @@ package jinja
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -28,9 +29,7 @@ func Parse(source string) (*Template, error) {
 func (t *Template) Render(vars map[string]any) (string, error) {
 	root := &frame{rendering: &rendering{}, vars: globals(), out: &strings.Builder{}}
 	top := root.child()
-	for k, v := range vars {
-		top.vars[k] = v
-	}
+	maps.Copy(top.vars, vars)
 	err := top.run(t.body)
 	return top.out.String(), err
 }
@@ -118,6 +117,7 @@ func (p *parser) block(ends ...string) (body []stmt, err error) {
 			}
 			body = append(body, output{x, t.line})
 			continue
+		default: // a tag
 		}
 		if tag := p.peek(); tag.kind == name && slices.Contains(ends, tag.text) {
 			return body, nil
@@ -235,9 +235,9 @@ func (p *parser) setTag() (stmt, error) {
 		return nil, err
 	}
 	if p.skip("=") {
-		x, err := p.tuple(true)
-		if err != nil {
-			return nil, err
+		x, tupleErr := p.tuple(true)
+		if tupleErr != nil {
+			return nil, tupleErr
 		}
 		return setStmt{to, x, line}, p.endTag()
 	}

@@ -88,7 +88,7 @@ func attributes(items []any, path, otherwise any) ([]any, error) {
 	}
 	out := make([]any, len(items))
 	for i, v := range items {
-		for _, part := range strings.Split(text(path), ".") {
+		for part := range strings.SplitSeq(text(path), ".") {
 			var key any = part
 			if n, err := strconv.Atoi(part); err == nil {
 				key = n
@@ -218,7 +218,7 @@ func sortFilter(_ *frame, v any, args []any, kwargs *Dict) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err = sorted(items, keys, p.flag("case_sensitive", false), p.flag("reverse", false))
+	items, err = sorted(items, keys, p.flag("case_sensitive"), p.flag("reverse"))
 	return &List{Items: items}, errors.Join(p.err, err)
 }
 
@@ -232,7 +232,7 @@ func dictSort(_ *frame, v any, args []any, kwargs *Dict) (any, error) {
 	if p.str("by", "key") == "value" {
 		keys = d.list().Items
 	}
-	items, err := sorted(d.items().Items, keys, p.flag("case_sensitive", false), p.flag("reverse", false))
+	items, err := sorted(d.items().Items, keys, p.flag("case_sensitive"), p.flag("reverse"))
 	return &List{Items: items}, errors.Join(p.err, err)
 }
 
@@ -251,7 +251,7 @@ func uniqueFilter(_ *frame, v any, args []any, kwargs *Dict) (any, error) {
 		if err := hashable(k); err != nil {
 			return nil, err
 		}
-		k = folded(k, p.flag("case_sensitive", false))
+		k = folded(k, p.flag("case_sensitive"))
 		if _, ok := seen.Get(k); !ok {
 			seen.Set(k, nil)
 			out.items = append(out.items, items[i])
@@ -272,7 +272,7 @@ func extremeFilter(sign int) filterFunc {
 		if err != nil {
 			return nil, err
 		}
-		sensitive, best := p.flag("case_sensitive", false), 0
+		sensitive, best := p.flag("case_sensitive"), 0
 		for i := range keys {
 			c, err := compare(folded(keys[i], sensitive), folded(keys[best], sensitive))
 			if err != nil {

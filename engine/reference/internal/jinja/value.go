@@ -205,7 +205,8 @@ func quote(s string) string {
 	for _, r := range s {
 		switch {
 		case r == rune(mark) || r == '\\':
-			b = append(b, '\\', byte(r))
+			b = append(b, '\\')
+			b = utf8.AppendRune(b, r)
 		case r == '\n':
 			b = append(b, `\n`...)
 		case r == '\r':

@@ -93,7 +93,7 @@ var families = map[string]family{
 
 // ReadConfig reads and checks a config.json.
 func ReadConfig(path string) (*Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the model's folder is the caller's choice
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &lifecycle.Error{
 			Op: "model.ReadConfig", Kind: lifecycle.MissingFile, Target: path, Err: fs.ErrNotExist,

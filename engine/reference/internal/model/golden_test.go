@@ -6,28 +6,27 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/model"
 	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
+	"github.com/stretchr/testify/require"
 )
 
 var families = []string{"llama", "llama3rope", "qwen2", "qwen3"}
 
-func load(t testing.TB, dir string) *model.Model {
-	t.Helper()
+func load(tb testing.TB, dir string) *model.Model {
+	tb.Helper()
 	cfg, err := model.ReadConfig(filepath.Join(dir, "config.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	set, err := weights.Open(dir)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	defer set.Close()
 	want, memory, err := cfg.Fits(set)
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, memory, want)
+	require.NoError(tb, err)
+	require.GreaterOrEqual(tb, memory, want)
 	var read int64
-	m, err := model.Load(t.Context(), cfg, set, func(n int) { read += int64(n) })
-	require.NoError(t, err)
-	require.Equal(t, want, read)
+	m, err := model.Load(tb.Context(), cfg, set, func(n int) { read += int64(n) })
+	require.NoError(tb, err)
+	require.Equal(tb, want, read)
 	return m
 }
 
@@ -38,14 +37,14 @@ type answer struct {
 	FirstLogits [][2]float64 `json:"first_logits"`
 }
 
-func answers(t testing.TB, family string) []answer {
-	t.Helper()
+func answers(tb testing.TB, family string) []answer {
+	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("../../testdata", family, "golden.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var golden struct{ Chat, Completion []answer }
-	require.NoError(t, json.Unmarshal(text, &golden))
+	require.NoError(tb, json.Unmarshal(text, &golden))
 	out := append(golden.Chat, golden.Completion...)
-	require.NotEmpty(t, out)
+	require.NotEmpty(tb, out)
 	return out
 }
 

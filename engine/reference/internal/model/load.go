@@ -94,7 +94,7 @@ func Load(ctx context.Context, c *Config, set *weights.Set, read func(int)) (*Mo
 	if _, _, err := c.Fits(set); err != nil {
 		return nil, err
 	}
-	l := loader{ctx: ctx, set: set, read: read} //nolint:containedctx // lives as long as this call
+	l := loader{ctx: ctx, set: set, read: read}
 	m := &Model{
 		Config: c, freq: c.Rope.frequencies(c.HeadDim), workers: runtime.GOMAXPROCS(0),
 		embed: l.matrix("model.embed_tokens", false), norm: l.vector("model.norm.weight"),
@@ -126,7 +126,7 @@ func Load(ctx context.Context, c *Config, set *weights.Set, read func(int)) (*Mo
 
 // loader keeps the first error; after it, nothing more is read.
 type loader struct {
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // lives as long as one call of Load
 	set  *weights.Set
 	read func(int)
 	err  error

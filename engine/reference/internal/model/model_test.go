@@ -9,27 +9,26 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/model"
 	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // change returns the config.json of a family with some keys replaced; nil deletes.
-func change(t testing.TB, family string, changes map[string]any) []byte {
-	t.Helper()
+func change(tb testing.TB, family string, changes map[string]any) []byte {
+	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("../../testdata", family, "config.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var v map[string]any
-	require.NoError(t, json.Unmarshal(text, &v))
+	require.NoError(tb, json.Unmarshal(text, &v))
 	for k, c := range changes {
 		if v[k] = c; c == nil {
 			delete(v, k)
 		}
 	}
 	text, err = json.Marshal(v)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return text
 }
 
@@ -119,8 +118,8 @@ func TestWeightsMustFit(t *testing.T) {
 		"q_proj.bias":                  {"attention_bias": true},
 	}
 	for want, changes := range cases {
-		c, err := model.ParseConfig(change(t, "qwen3", changes))
-		require.NoError(t, err)
+		c, parseErr := model.ParseConfig(change(t, "qwen3", changes))
+		require.NoError(t, parseErr)
 		_, _, err = c.Fits(set)
 		require.ErrorIs(t, err, lifecycle.Corrupt)
 		require.ErrorContains(t, err, want)

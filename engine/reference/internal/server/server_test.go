@@ -12,10 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/spinup-llm/spinup/engine/reference/internal/chat"
 	"github.com/spinup-llm/spinup/engine/reference/internal/generate"
@@ -23,27 +20,28 @@ import (
 	"github.com/spinup-llm/spinup/engine/reference/internal/server"
 	"github.com/spinup-llm/spinup/engine/reference/internal/tokenizer"
 	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
+	"github.com/stretchr/testify/require"
 )
 
 const maxLen = 512
 
 // backend loads a family of the golden models.
-func backend(t testing.TB, family string) server.Backend {
-	t.Helper()
+func backend(tb testing.TB, family string) server.Backend {
+	tb.Helper()
 	dir := filepath.Join("../../testdata", family)
 	cfg, err := model.ReadConfig(filepath.Join(dir, "config.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	set, err := weights.Open(dir)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	defer set.Close()
-	m, err := model.Load(t.Context(), cfg, set, func(int) {})
-	require.NoError(t, err)
+	m, err := model.Load(tb.Context(), cfg, set, func(int) {})
+	require.NoError(tb, err)
 	tok, err := tokenizer.Load(filepath.Join(dir, "tokenizer.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	source, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	template, err := chat.Parse(string(source), chat.Tokens{BOS: "<|begin_of_text|>"})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return server.Backend{
 		Generator: generate.New(m, tok, generate.Options{MaxSeqs: 2, MaxLen: maxLen}),
 		Tokenizer: tok, Template: template, Vocab: cfg.Vocab, Sampling: generate.Sampling{Temperature: 1},
@@ -51,48 +49,48 @@ func backend(t testing.TB, family string) server.Backend {
 }
 
 // start serves a family under the name "tiny".
-func start(t testing.TB, family string) string {
-	t.Helper()
+func start(tb testing.TB, family string) string {
+	tb.Helper()
 	s := server.New("tiny")
-	s.Serve(backend(t, family))
-	return listen(t, s)
+	s.Serve(backend(tb, family))
+	return listen(tb, s)
 }
 
-func listen(t testing.TB, h http.Handler) string {
-	t.Helper()
+func listen(tb testing.TB, h http.Handler) string {
+	tb.Helper()
 	srv := httptest.NewServer(h)
-	t.Cleanup(srv.Close)
+	tb.Cleanup(srv.Close)
 	return srv.URL
 }
 
 type apiError struct{ Message, Type, Param, Code string }
 
 // ask sends a request and decodes the answer, or the error.
-func ask(t testing.TB, method, url string, body any, out any) (int, apiError) {
-	t.Helper()
+func ask(tb testing.TB, method, url string, body any, out any) (int, apiError) {
+	tb.Helper()
 	text, isText := body.(string)
 	if !isText {
 		b, err := json.Marshal(body)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		text = string(b)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(text))
-	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(tb.Context(), method, url, strings.NewReader(text))
+	require.NoError(tb, err)
 	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	if resp.StatusCode != http.StatusOK {
 		var e struct{ Error *apiError }
-		require.NoError(t, json.Unmarshal(answer, &e), "%s", answer)
-		require.NotNil(t, e.Error, "%s", answer)
-		require.NotEmpty(t, e.Error.Message)
-		require.NotEmpty(t, e.Error.Type)
+		require.NoError(tb, json.Unmarshal(answer, &e), "%s", answer)
+		require.NotNil(tb, e.Error, "%s", answer)
+		require.NotEmpty(tb, e.Error.Message)
+		require.NotEmpty(tb, e.Error.Type)
 		return resp.StatusCode, *e.Error
 	}
 	if out != nil {
-		require.NoError(t, json.Unmarshal(answer, out), "%s", answer)
+		require.NoError(tb, json.Unmarshal(answer, out), "%s", answer)
 	}
 	return resp.StatusCode, apiError{}
 }
@@ -125,11 +123,11 @@ type golden struct {
 	}
 }
 
-func readGolden(t testing.TB, family string) (g golden) {
-	t.Helper()
+func readGolden(tb testing.TB, family string) (g golden) {
+	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("../../testdata", family, "golden.json"))
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &g))
+	require.NoError(tb, err)
+	require.NoError(tb, json.Unmarshal(text, &g))
 	return g
 }
 
@@ -174,17 +172,17 @@ func TestGolden(t *testing.T) {
 }
 
 // events reads a stream: the data of each event.
-func events(t testing.TB, r io.Reader) (out []string) {
-	t.Helper()
+func events(tb testing.TB, r io.Reader) (out []string) {
+	tb.Helper()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		require.True(t, ok, "%q", lines.Text())
+		require.True(tb, ok, "%q", lines.Text())
 		out = append(out, data)
-		require.True(t, lines.Scan(), "an event ends with an empty line")
-		require.Empty(t, lines.Text())
+		require.True(tb, lines.Scan(), "an event ends with an empty line")
+		require.Empty(tb, lines.Text())
 	}
-	require.NoError(t, lines.Err())
+	require.NoError(tb, lines.Err())
 	return out
 }
 
@@ -200,16 +198,27 @@ type chunk struct {
 	}
 }
 
-func post(t testing.TB, url string, body any) *http.Response {
-	t.Helper()
+// post sends a request whose answer is read piece by piece.
+func post(tb testing.TB, url string, body any, read func(*http.Response)) {
+	tb.Helper()
 	text, err := json.Marshal(body)
-	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(text))
-	require.NoError(t, err)
+	require.NoError(tb, err)
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, url, bytes.NewReader(text))
+	require.NoError(tb, err)
 	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	t.Cleanup(func() { resp.Body.Close() })
-	return resp
+	require.NoError(tb, err)
+	defer resp.Body.Close()
+	read(resp)
+}
+
+// stream sends a request and returns the data of each event.
+func stream(tb testing.TB, url string, body any) (all []string) {
+	tb.Helper()
+	post(tb, url, body, func(resp *http.Response) {
+		require.Equal(tb, "text/event-stream; charset=utf-8", resp.Header.Get("Content-Type"))
+		all = events(tb, resp.Body)
+	})
+	return all
 }
 
 func TestChatStream(t *testing.T) {
@@ -221,9 +230,7 @@ func TestChatStream(t *testing.T) {
 		if usage {
 			body["stream_options"] = object{"include_usage": true}
 		}
-		resp := post(t, url+"/v1/chat/completions", body)
-		require.Equal(t, "text/event-stream; charset=utf-8", resp.Header.Get("Content-Type"))
-		all := events(t, resp.Body)
+		all := stream(t, url+"/v1/chat/completions", body)
 		require.Equal(t, "[DONE]", all[len(all)-1])
 		var text strings.Builder
 		var finish, id string
@@ -262,8 +269,7 @@ func TestCompletionStream(t *testing.T) {
 	c := g.Completion[0]
 	runes := []rune(c.Text)
 	stop := string(runes[len(runes)-6 : len(runes)-3])
-	resp := post(t, url+"/v1/completions", object{"prompt": c.Prompt, "temperature": 0, "max_tokens": 64, "stream": true, "stop": stop})
-	all := events(t, resp.Body)
+	all := stream(t, url+"/v1/completions", object{"prompt": c.Prompt, "temperature": 0, "max_tokens": 64, "stream": true, "stop": stop})
 	require.Equal(t, "[DONE]", all[len(all)-1])
 	var text, finish string
 	for _, data := range all[:len(all)-1] {
@@ -289,17 +295,14 @@ func TestLoading(t *testing.T) {
 		require.Equal(t, 503, status)
 		require.Equal(t, "loading", e.Code)
 	}
-	resp, err := http.Get(url + "/health")
-	require.NoError(t, err)
-	resp.Body.Close()
-	require.Equal(t, "1", resp.Header.Get("Retry-After"))
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/health", nil))
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
 	status, e := ask(t, "POST", url+"/v1/completions", object{"prompt": "a"}, nil)
 	require.Equal(t, 503, status)
 	require.Equal(t, "loading", e.Code)
-	resp, err = http.Get(url + "/ping")
-	require.NoError(t, err)
-	resp.Body.Close()
-	require.Equal(t, 200, resp.StatusCode, "the process is alive")
+	status, _ = ask(t, "GET", url+"/ping", "", nil)
+	require.Equal(t, 200, status, "the process is alive")
 
 	s.Serve(backend(t, "qwen3"))
 	status, _ = ask(t, "GET", url+"/health", "", nil)
@@ -472,28 +475,28 @@ func TestTemplates(t *testing.T) {
 func TestManyClients(t *testing.T) {
 	t.Parallel()
 	url, g := start(t, "qwen3"), readGolden(t, "qwen3")
-	var all sync.WaitGroup
 	for i := range 16 {
 		c := g.Chat[i%4]
-		all.Go(func() {
-			body, err := json.Marshal(object{"messages": c.Messages, "temperature": 0, "max_tokens": 8, "stream": i%2 == 0})
-			if err != nil {
-				t.Error(err)
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			body := object{"messages": c.Messages, "temperature": 0, "max_tokens": len(c.Greedy), "stream": i%2 == 0}
+			if i%2 == 0 {
+				var text strings.Builder
+				for _, data := range stream(t, url+"/v1/chat/completions", body) {
+					var piece chunk
+					if json.Unmarshal([]byte(data), &piece) == nil && piece.Choices[0].Delta.Content != nil {
+						text.WriteString(*piece.Choices[0].Delta.Content)
+					}
+				}
+				require.Equal(t, c.Text, text.String())
 				return
 			}
-			resp, err := http.Post(url+"/v1/chat/completions", "application/json", bytes.NewReader(body))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer resp.Body.Close()
-			text, err := io.ReadAll(resp.Body)
-			if err != nil || resp.StatusCode != 200 {
-				t.Errorf("%d %v %s", resp.StatusCode, err, text)
-			}
+			var a answer
+			status, e := ask(t, "POST", url+"/v1/chat/completions", body, &a)
+			require.Equal(t, 200, status, e.Message)
+			require.Equal(t, c.Text, a.Choices[0].Message.Content)
 		})
 	}
-	all.Wait()
 }
 
 // TestClientLeaves: the place of a client that has gone is free for the next.
@@ -508,11 +511,11 @@ func TestClientLeaves(t *testing.T) {
 		ended <- struct{}{}
 	}))
 	for range 4 { // more than there are places
-		resp := post(t, url+"/v1/completions", object{"prompt": "a", "max_tokens": 500, "ignore_eos": true, "stream": true})
-		line, err := bufio.NewReader(resp.Body).ReadString('\n')
-		require.NoError(t, err)
-		require.Contains(t, line, "data: ")
-		resp.Body.Close()
+		post(t, url+"/v1/completions", object{"prompt": "a", "max_tokens": 500, "ignore_eos": true, "stream": true}, func(resp *http.Response) {
+			line, err := bufio.NewReader(resp.Body).ReadString('\n')
+			require.NoError(t, err)
+			require.Contains(t, line, "data: ")
+		})
 		<-ended
 	}
 }

@@ -110,7 +110,7 @@ func newWord(b *bpe, piece string) *word {
 
 func (w *word) mergeAll(b *bpe) {
 	for w.queue.Len() > 0 {
-		c := heap.Pop(&w.queue).(candidate) //nolint:forcetypeassert,errcheck // only ours
+		c := heap.Pop(&w.queue).(candidate) //nolint:forcetypeassert // only ours
 		if now, ok := w.candidate(b, c.at); !ok || now != c {
 			continue // its symbols were merged otherwise in the meantime
 		}
@@ -164,7 +164,7 @@ func (q queue) Less(i, j int) bool {
 	return q[i].at < q[j].at
 }
 func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(candidate)) } //nolint:forcetypeassert,errcheck // only ours
+func (q *queue) Push(x any)   { *q = append(*q, x.(candidate)) } //nolint:forcetypeassert // only ours
 func (q *queue) Pop() any {
 	old := *q
 	last := old[len(old)-1]

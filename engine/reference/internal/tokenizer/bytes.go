@@ -1,11 +1,11 @@
 package tokenizer
 
-// byteOf and runeOf map between a byte and the printable character that stands for it in a
-// byte-level vocabulary: printable Latin-1 stands for itself, the rest is moved above U+0100.
-var runeOf, byteOf = byteAlphabet()
+// byteOf maps the printable character that stands for a byte in a byte-level vocabulary to
+// that byte: printable Latin-1 stands for itself, the rest is moved above U+0100.
+var byteOf = byteAlphabet()
 
-func byteAlphabet() (runes [256]rune, bytes map[rune]byte) {
-	bytes = make(map[rune]byte, 256)
+func byteAlphabet() map[rune]byte {
+	bytes := make(map[rune]byte, 256)
 	moved := rune(0x100)
 	for b := range 256 {
 		r := rune(b)
@@ -13,10 +13,9 @@ func byteAlphabet() (runes [256]rune, bytes map[rune]byte) {
 		if !printable {
 			r, moved = moved, moved+1
 		}
-		runes[b] = r
 		bytes[r] = byte(b)
 	}
-	return runes, bytes
+	return bytes
 }
 
 // rawBytes returns the bytes that a vocabulary entry stands for, or reports false when it

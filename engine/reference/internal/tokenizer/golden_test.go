@@ -7,25 +7,24 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/tokenizer"
+	"github.com/stretchr/testify/require"
 )
 
 var families = []string{"llama", "llama3rope", "qwen2", "qwen3"}
 
-func load(t testing.TB, family string) *tokenizer.Tokenizer {
-	t.Helper()
+func load(tb testing.TB, family string) *tokenizer.Tokenizer {
+	tb.Helper()
 	tok, err := tokenizer.Load(filepath.Join("../../testdata", family, "tokenizer.json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return tok
 }
 
-func readJSON(t testing.TB, path string, v any) {
-	t.Helper()
+func readJSON(tb testing.TB, path string, v any) {
+	tb.Helper()
 	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, v))
+	require.NoError(tb, err)
+	require.NoError(tb, json.Unmarshal(text, v))
 }
 
 // TestGolden holds ids and decoded text against those of the tokenizers library.

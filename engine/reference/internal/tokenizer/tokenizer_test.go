@@ -8,22 +8,21 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/spinup-llm/spinup/engine/reference/internal/tokenizer"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
-
-	"github.com/spinup-llm/spinup/engine/reference/internal/tokenizer"
-	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // change returns the tokenizer.json of a family after f has changed it.
-func change(t testing.TB, family string, f func(map[string]any)) []byte {
-	t.Helper()
+func change(tb testing.TB, family string, f func(map[string]any)) []byte {
+	tb.Helper()
 	var v map[string]any
-	readJSON(t, filepath.Join("../../testdata", family, "tokenizer.json"), &v)
+	readJSON(tb, filepath.Join("../../testdata", family, "tokenizer.json"), &v)
 	f(v)
 	text, err := json.Marshal(v)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return text
 }
 
@@ -205,7 +204,7 @@ func TestBrokenUTF8(t *testing.T) {
 	for raw, want := range cases {
 		var ids []int
 		for _, b := range []byte(raw) {
-			ids = append(ids, byteID(t, tok, b))
+			ids = append(ids, byteID(t, b))
 		}
 		require.Equal(t, want, tok.Decode(ids), "%q", raw)
 	}
@@ -213,8 +212,8 @@ func TestBrokenUTF8(t *testing.T) {
 
 // byteID returns the id of the token that is one byte. The vocabulary begins with the byte
 // alphabet in order of its characters: printable ones first.
-func byteID(t testing.TB, tok *tokenizer.Tokenizer, b byte) int {
-	t.Helper()
+func byteID(tb testing.TB, b byte) int {
+	tb.Helper()
 	var printable, moved []byte
 	for c := range 256 {
 		if (c >= '!' && c <= '~') || (c >= 0xa1 && c != 0xad) {
@@ -228,7 +227,7 @@ func byteID(t testing.TB, tok *tokenizer.Tokenizer, b byte) int {
 			return id
 		}
 	}
-	t.Fatalf("no token for %#x", b)
+	tb.Fatalf("no token for %#x", b)
 	return 0
 }
 
@@ -239,7 +238,7 @@ func FuzzParse(f *testing.F) {
 	}))
 	f.Add([]byte(`{"model":{"vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}`))
 	f.Add([]byte(`{"pre_tokenizer":{"type":"ByteLevel"},"decoder":{"type":"ByteLevel"},"model":{"vocab":{"a":0}}}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
+	f.Fuzz(func(_ *testing.T, text []byte) {
 		tok, err := tokenizer.Parse(text)
 		if err != nil {
 			return

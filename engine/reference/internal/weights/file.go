@@ -17,7 +17,7 @@ type file struct {
 }
 
 func openFile(path string) (*file, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the model's folder is the caller's choice
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &lifecycle.Error{
 			Op: "weights.Open", Kind: lifecycle.MissingFile, Target: path, Err: fs.ErrNotExist,

@@ -9,18 +9,17 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/engine/reference/internal/weights"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // write makes a file of a header and its data.
-func write(t testing.TB, path, header string, data []byte) string {
-	t.Helper()
+func write(tb testing.TB, path, header string, data []byte) string {
+	tb.Helper()
 	out := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	out = append(append(out, header...), data...)
-	require.NoError(t, os.WriteFile(path, out, 0o600))
+	require.NoError(tb, os.WriteFile(path, out, 0o600))
 	return path
 }
 
@@ -53,8 +52,8 @@ func TestReadTensors(t *testing.T) {
 	floats := func(name string) []float32 {
 		tensor, ok := set.Tensor(name)
 		require.True(t, ok)
-		out, err := tensor.Floats(t.Context(), func(n int) { read += n })
-		require.NoError(t, err)
+		out, readErr := tensor.Floats(t.Context(), func(n int) { read += n })
+		require.NoError(t, readErr)
 		return out
 	}
 	require.Equal(t, []float32{1.5, -2, 3.140625}, floats("f32"))
@@ -186,7 +185,7 @@ func FuzzOpen(f *testing.F) {
 				read := 0
 				out, err := tensor.Floats(t.Context(), func(n int) { read += n })
 				if err == nil {
-					require.EqualValues(t, tensor.Elements(), len(out))
+					require.Len(t, out, int(tensor.Elements()))
 					require.LessOrEqual(t, read, len(data))
 				}
 			}
