@@ -90,11 +90,11 @@ func (l *loading) allocate(context.Context) (string, error) {
 	return fmt.Sprintf("%d sequences of %d tokens", p.maxSeqs, p.maxLen), nil
 }
 
-// progress reports bytes of total as they are read, some fifty times.
+// progress reports bytes of total as they are read, some twenty times.
 func progress(total int64, report func(line)) func(int) {
 	var done, reported int64
 	return func(n int) {
-		if done += int64(n); done-reported >= total/50 || done == total {
+		if done += int64(n); done-reported >= total/20 || done == total {
 			reported = done
 			report(line{Stage: lifecycle.StageLoadWeights, Phase: lifecycle.Progress.String(), Done: done, Total: total})
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spinup-llm/spinup/engine"
@@ -133,6 +134,30 @@ func TestBadArguments(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 2, exit)
 		require.Contains(t, string(out), `"target":"arguments"`)
+	}
+}
+
+// TestSignals: a signal to stop ends the engine with 0, also while it loads.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		for _, until := range []string{"engine_config", "kv_cache"} {
+			cmd, err := reference.Engine{}.Command(engine.Spec{ModelID: "m", Dir: quickstart, Addr: "127.0.0.1:0"})
+			require.NoError(t, err)
+			h, err := engine.Exec{}.Launch(t.Context(), cmd)
+			require.NoError(t, err)
+			lines := bufio.NewScanner(h.Output())
+			for lines.Scan() && !strings.Contains(lines.Text(), until) {
+				continue
+			}
+			require.NoError(t, h.Signal(sig))
+			for lines.Scan() {
+				require.NotContains(t, lines.Text(), "fail")
+			}
+			exit, err := h.Wait()
+			require.NoError(t, err)
+			require.Zero(t, exit, "%v after %s", sig, until)
+		}
 	}
 }
 
