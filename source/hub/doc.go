@@ -25,7 +25,10 @@
 //   - HF_TOKEN, else HUGGING_FACE_HUB_TOKEN, else the file HF_TOKEN_PATH (else HF_HOME/token,
 //     where HF_HOME is XDG_CACHE_HOME/huggingface or ~/.cache/huggingface); none of these with
 //     HF_HUB_DISABLE_IMPLICIT_TOKEN
-//   - HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE: no request is sent
+//   - HF_HUB_CACHE, else HUGGINGFACE_HUB_CACHE, else HF_HOME/hub: where download keeps the files,
+//     so that the tools of the hub find them, and finds theirs; not with HF_HUB_DISABLE_SYMLINKS
+//   - HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE: no request is sent, and Resolve and Open read that
+//     cache. A model that is not there is NotFound
 //   - HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT: seconds that the hub, or the server of a
 //     large file, may take to answer; both 10. How long bytes may be awaited is download's
 //     StallTimeout.

@@ -203,7 +203,7 @@ func TestOffline(t *testing.T) {
 		require.ErrorIs(t, err, lifecycle.NotFound)
 		require.ErrorContains(t, err, "unset "+key)
 		_, err = src.Open(t.Context(), f, 0, -1)
-		require.ErrorIs(t, err, lifecycle.NotFound)
+		require.ErrorIs(t, err, lifecycle.MissingFile)
 	}
 	require.Len(t, h.Requests(), before)
 }

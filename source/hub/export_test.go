@@ -32,5 +32,8 @@ func ParseRevision(data []byte) (id, sha string, err error) {
 	return location{id: "org/name"}.parseRevision(data)
 }
 
+// ParseKept reads the listing that the tools of the hub keep.
+func ParseKept(data []byte) ([]source.File, error) { return parseKept(data) }
+
 // IsRepoID reports whether the hub could have a model of that name.
 func IsRepoID(id string) bool { return isRepoID(id) }

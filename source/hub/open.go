@@ -25,8 +25,8 @@ func (r *repo) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCl
 	if err != nil || n == 0 {
 		return http.NoBody, err
 	}
-	if err = r.online(opRead, r.loc.canonical()+"/"+f.Path); err != nil {
-		return nil, err
+	if r.set.offline != "" {
+		return r.openOffline(ctx, f, off, n)
 	}
 	ranges := ""
 	if n < f.Size {

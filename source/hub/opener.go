@@ -65,7 +65,7 @@ type repo struct {
 	pins map[pinKey]*pin
 }
 
-var _ source.Source = (*repo)(nil)
+var _ source.HubCached = (*repo)(nil)
 
 // String returns the URI, so that nothing else of the source is ever formatted.
 func (r *repo) String() string { return r.loc.String() }

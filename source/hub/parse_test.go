@@ -92,6 +92,20 @@ func FuzzParseTree(f *testing.F) {
 	})
 }
 
+func FuzzParseKept(f *testing.F) {
+	f.Add([]byte(`{"format_version":1,"files":{"a":{"size":1,"blob_id":"0123456789012345678901234567890123456789"}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		files, err := hub.ParseKept(data)
+		if err != nil {
+			require.Empty(t, files)
+		}
+		for _, file := range files {
+			require.NotNil(t, file.Digest.NewHash(file.Size))
+			require.Contains(t, []int{40, 64}, len(file.Version))
+		}
+	})
+}
+
 func FuzzParseRevision(f *testing.F) {
 	f.Add([]byte(`{"id":"a/b","sha":"0123456789012345678901234567890123456789"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

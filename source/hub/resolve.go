@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/url"
 
-	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
 
@@ -15,8 +14,8 @@ const opResolve = "source.Resolve"
 // Resolve implements source.Source. The manifest's URI has the id that the model has now,
 // also where the one that was given is an old name of it.
 func (r *repo) Resolve(ctx context.Context) (*source.Manifest, error) {
-	if err := r.online(opResolve, r.loc.String()); err != nil {
-		return nil, err
+	if r.set.offline != "" {
+		return r.resolveOffline(ctx)
 	}
 	id, sha, err := r.commit(ctx)
 	if err != nil {
@@ -62,15 +61,4 @@ func (l location) parseRevision(data []byte) (id, sha string, err error) {
 		info.ID = l.id
 	}
 	return info.ID, info.SHA, nil
-}
-
-// online fails where the user has forbidden the network.
-func (r *repo) online(op, target string) error {
-	if r.set.offline == "" {
-		return nil
-	}
-	return &lifecycle.Error{
-		Op: op, Kind: lifecycle.NotFound, Target: target, Err: errors.New(r.set.offline + " forbids to ask the hub"),
-		Hint: "unset " + r.set.offline + ", or give the directory of the model as the source",
-	}
 }

@@ -27,6 +27,7 @@ type settings struct {
 	offline  string        // the variable that says so, or ""
 	answer   time.Duration // that the hub may take
 	transfer time.Duration // that the server of a large file may take to begin
+	cache    string        // the folder of the hub's tools, or ""
 }
 
 func load(loc location, endpoint string, o *source.OpenOptions) (settings, error) {
@@ -47,6 +48,7 @@ func load(loc location, endpoint string, o *source.OpenOptions) (settings, error
 	if s.transfer, err = seconds(o, "HF_HUB_DOWNLOAD_TIMEOUT"); err != nil {
 		return invalid(err, "give a number of seconds")
 	}
+	s.cache = cacheDir(o.Env)
 	for _, key := range []string{"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"} {
 		if s.offline == "" && isTrue(o.Env(key)) {
 			s.offline = key
@@ -107,6 +109,23 @@ func home(env func(string) string) string {
 		return filepath.Join(dir, ".cache", "huggingface")
 	}
 	return ""
+}
+
+// cacheDir is where the tools of the hub keep models, or "". Without links it has another
+// form, and is not used.
+func cacheDir(env func(string) string) string {
+	dir := expand(cmp.Or(env("HF_HUB_CACHE"), env("HUGGINGFACE_HUB_CACHE")), env)
+	if dir == "" && home(env) != "" {
+		dir = filepath.Join(home(env), "hub")
+	}
+	if dir == "" || isTrue(env("HF_HUB_DISABLE_SYMLINKS")) {
+		return ""
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	return abs
 }
 
 // expand resolves a leading "~".

@@ -1,0 +1,294 @@
+package hub_test
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/spinup-llm/spinup/download"
+	"github.com/spinup-llm/spinup/internal/hubtest"
+	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+)
+
+var model = map[string]string{
+	"config.json": "{}", "a b/ünï.txt": "x", "same.txt": "x", "empty": "", weights: text(100_000), "tokenizer.json": text(3000),
+}
+
+func stockedModel(t *testing.T) (h *hubtest.Hub, sha string) {
+	t.Helper()
+	h = hubtest.New(t)
+	for path, data := range model {
+		sha = h.Put(id, path, []byte(data))
+	}
+	return h, sha
+}
+
+func acquire(tb testing.TB, src source.Source) *download.Lease {
+	tb.Helper()
+	lease, err := new(download.Cache).Acquire(tb.Context(), new(download.Manager), src, nil, nil, nil)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, lease.Close()) })
+	return lease
+}
+
+func modelDir(h *hubtest.Hub) string {
+	return filepath.Join(h.Env()["HF_HOME"], "hub", "models--acme--tiny")
+}
+
+func requireModel(t *testing.T, dir string) {
+	t.Helper()
+	for path, data := range model {
+		requireFile(t, dir, path, data)
+	}
+}
+
+// A download has the form that the tools of the hub give it.
+func TestCacheLayout(t *testing.T) {
+	t.Parallel()
+	h, sha := stockedModel(t)
+	h.Branch(id, "refs/pr/1")
+	dir := modelDir(h)
+	for uri, ref := range map[string]string{"hf://acme/tiny": "main", "hf://acme/tiny@refs/pr/1": "refs/pr/1", "hf://acme/tiny@" + sha: "main"} {
+		lease := acquire(t, open(t, uri, h.Env()))
+		require.Equal(t, filepath.Join(dir, "snapshots", sha), lease.Dir)
+		requireModel(t, lease.Dir)
+		requireFile(t, dir, "refs/"+ref, sha)
+	}
+	require.Equal(t, 1, count(h, true, ""), "one download served all")
+	target, err := os.Readlink(filepath.Join(dir, "snapshots", sha, "a b/ünï.txt"))
+	require.NoError(t, err)
+	f := listed(t, open(t, "hf://acme/tiny", h.Env()), "a b/ünï.txt")
+	require.Equal(t, "../../../blobs/"+f.Version, target)
+	require.NoFileExists(t, filepath.Join(dir, "refs", sha))
+	locks, err := filepath.Glob(filepath.Join(filepath.Dir(dir), ".locks/models--acme--tiny/*.lock"))
+	require.NoError(t, err)
+	require.Len(t, locks, len(model)-1, "one for each blob")
+}
+
+func TestCacheOffline(t *testing.T) {
+	t.Parallel()
+	h, sha := stockedModel(t)
+	acquire(t, open(t, "hf://acme/tiny", h.Env()))
+	before := len(h.Requests())
+	env := with(h.Env(), "HF_HUB_OFFLINE", "1")
+	for _, uri := range []string{"hf://acme/tiny", "hf://acme/tiny@" + sha} {
+		src := open(t, uri, env)
+		lease := acquire(t, src)
+		require.Equal(t, sha, lease.Manifest.Revision)
+		require.Equal(t, "hf://acme/tiny", lease.Manifest.URI)
+		requireModel(t, lease.Dir)
+		f, ok := lease.Manifest.File(weights)
+		require.True(t, ok)
+		require.Equal(t, text(100_000)[9:99], mustRead(t, src, f, 9, 90))
+		require.Equal(t, text(100_000), mustRead(t, open(t, uri, env), f, 0, -1), "without Resolve")
+	}
+	require.Len(t, h.Requests(), before)
+
+	_, err := open(t, "hf://acme/tiny@v1", env).Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.NotFound)
+	require.ErrorContains(t, err, "unset HF_HUB_OFFLINE")
+
+	// what the listing names and is not there makes the copy incomplete
+	require.NoError(t, os.MkdirAll(filepath.Join(modelDir(h), "trees"), 0o755))
+	kept := `{"format_version":1,"files":{"config.json":{"size":2,"blob_id":"` + strings.Repeat("1", 40) + `"},"gone":{"size":2,"blob_id":"` + strings.Repeat("2", 40) + `"}}}`
+	require.NoError(t, os.WriteFile(filepath.Join(modelDir(h), "trees", sha+".json"), []byte(kept), 0o600))
+	_, err = open(t, "hf://acme/tiny", env).Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.MissingFile)
+	require.ErrorContains(t, err, "gone is missing")
+}
+
+// A blob that was damaged since is found and fetched again.
+func TestCacheRepairs(t *testing.T) {
+	t.Parallel()
+	h, _ := stockedModel(t)
+	lease := acquire(t, open(t, "hf://acme/tiny", h.Env()))
+	for _, damage := range []string{"short", strings.Repeat("y", 100_000)} {
+		require.NoError(t, os.WriteFile(filepath.Join(lease.Dir, weights), []byte(damage), 0o600))
+		requireModel(t, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
+	}
+	require.NoError(t, os.Remove(filepath.Join(lease.Dir, "config.json")))
+	require.NoError(t, os.WriteFile(filepath.Join(lease.Dir, "config.json"), []byte("a file, not a link"), 0o600))
+	requireModel(t, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
+	require.Equal(t, 3, count(h, true, ""))
+}
+
+// A blob may be a link into the store that all models share.
+func TestCacheSharedBlob(t *testing.T) {
+	t.Parallel()
+	h, _ := stockedModel(t)
+	lease := acquire(t, open(t, "hf://acme/tiny", h.Env()))
+	blob, err := filepath.EvalSymlinks(filepath.Join(lease.Dir, weights))
+	require.NoError(t, err)
+	store := filepath.Join(modelDir(h), "../blobs/ab")
+	require.NoError(t, os.MkdirAll(store, 0o755))
+	require.NoError(t, os.Rename(blob, filepath.Join(store, "abcdef")))
+	require.NoError(t, os.Symlink("../../blobs/ab/abcdef", blob))
+	requireModel(t, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
+	require.Equal(t, 1, count(h, true, ""))
+	require.NoError(t, os.WriteFile(filepath.Join(store, "abcdef"), []byte(strings.Repeat("z", 100_000)), 0o600))
+	requireModel(t, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
+	require.Equal(t, 2, count(h, true, ""), "a damaged one is fetched")
+}
+
+func TestCacheConcurrent(t *testing.T) {
+	t.Parallel()
+	h, _ := stockedModel(t)
+	var g errgroup.Group
+	for range 8 {
+		g.Go(func() error {
+			lease, err := new(download.Cache).Acquire(t.Context(), new(download.Manager), open(t, "hf://acme/tiny", h.Env()), nil, nil, nil)
+			if err == nil {
+				requireModel(t, lease.Dir)
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	require.Equal(t, 1, count(h, true, ""))
+}
+
+// What another tool is at is waited for, and not fetched again.
+func TestCacheWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	h, _ := stockedModel(t)
+	src := open(t, "hf://acme/tiny", h.Env())
+	f := listed(t, src, weights)
+	locks := filepath.Join(modelDir(h), "../.locks/models--acme--tiny")
+	require.NoError(t, os.MkdirAll(locks, 0o755))
+	other := flock.New(filepath.Join(locks, f.Version+".lock"))
+	require.NoError(t, other.Lock())
+	done := make(chan error, 1)
+	go func() {
+		_, err := new(download.Cache).Acquire(t.Context(), new(download.Manager), src, nil, nil, nil)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		require.Fail(t, "it did not wait", "%v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	blobs := filepath.Join(modelDir(h), "blobs")
+	require.NoError(t, os.MkdirAll(blobs, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(blobs, f.Version), []byte(model[weights]), 0o600))
+	require.NoError(t, other.Unlock())
+	require.NoError(t, <-done)
+	require.Zero(t, count(h, true, ""))
+}
+
+// What goes wrong names the file as the model does, not its blob.
+func TestCacheErrors(t *testing.T) {
+	t.Parallel()
+	h, _ := stockedModel(t)
+	h.Break(hubtest.Fault{CDN: true, Do: hubtest.Flip(5)})
+	m := &download.Manager{Logger: slog.New(slog.DiscardHandler)}
+	seen := map[string]bool{}
+	_, err := new(download.Cache).Acquire(t.Context(), m, open(t, "hf://acme/tiny", h.Env()), nil, nil, func(p download.Progress) {
+		for _, path := range p.Current {
+			seen[path] = true
+		}
+	})
+	require.ErrorIs(t, err, lifecycle.Corrupt)
+	require.ErrorContains(t, err, weights)
+	for path := range seen {
+		require.Contains(t, model, path)
+	}
+	require.NoDirExists(t, filepath.Join(modelDir(h), "snapshots"), "nothing half-done is visible")
+
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = new(download.Cache).Acquire(t.Context(), m, open(t, "hf://acme/tiny", with(h.Env(), "HF_HUB_CACHE", file)), nil, nil, nil)
+	require.ErrorIs(t, err, lifecycle.Invalid)
+	require.ErrorContains(t, err, "choose another directory, with HF_HUB_CACHE")
+}
+
+// Without links the cache of the tools is left alone.
+func TestCacheWithoutLinks(t *testing.T) {
+	t.Parallel()
+	h, _ := stockedModel(t)
+	src := open(t, "hf://acme/tiny", with(h.Env(), "HF_HUB_DISABLE_SYMLINKS", "1"))
+	lease, err := (&download.Cache{StoreDir: t.TempDir()}).Acquire(t.Context(), nil, src, nil, nil, nil)
+	require.NoError(t, err)
+	requireModel(t, lease.Dir)
+	require.NoError(t, lease.Close())
+	require.NoDirExists(t, modelDir(h))
+}
+
+// snapshotDownload is what Python's function of that name prints for the model.
+func snapshotDownload(t *testing.T, h *hubtest.Hub, args string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), testenv.Python(t), "-c",
+		`from huggingface_hub import snapshot_download; print(snapshot_download("acme/tiny"`+args+`))`)
+	cmd.Env = append(os.Environ(), "HF_HUB_DISABLE_XET=1", "HF_HUB_DISABLE_TELEMETRY=1")
+	cmd.Env = append(cmd.Env, h.Env().Environ()...)
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out))
+}
+
+// One of ours and one of theirs at the same time fetch each large file once.
+func TestCacheBesidePython(t *testing.T) {
+	t.Parallel()
+	testenv.Real(t, "Python packages")
+	h, _ := stockedModel(t)
+	// whoever comes first is so slow that the other one meets it
+	h.Break(hubtest.Fault{CDN: true, Times: 1, Do: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		<-time.After(5 * time.Second)
+		next.ServeHTTP(w, r)
+	}})
+	var dir string
+	var g errgroup.Group
+	g.Go(func() error {
+		dir = snapshotDownload(t, h, "")
+		return nil
+	})
+	for count(h, true, "") == 0 && len(h.Requests()) == 0 {
+		<-time.After(10 * time.Millisecond)
+	}
+	lease := acquire(t, open(t, "hf://acme/tiny", h.Env()))
+	require.NoError(t, g.Wait())
+	require.Equal(t, lease.Dir, dir)
+	requireModel(t, dir)
+	require.Equal(t, 1, count(h, true, ""))
+}
+
+// The tools' own downloads serve us, and ours serve them; neither asks for bytes again.
+func TestCacheWithPython(t *testing.T) {
+	t.Parallel()
+	python := testenv.Python(t)
+	snapshot := func(h *hubtest.Hub, args string) string { return snapshotDownload(t, h, args) }
+	bytes := func(h *hubtest.Hub) int { return count(h, true, "") + count(h, false, "/resolve-cache/") }
+
+	ours, _ := stockedModel(t)
+	lease := acquire(t, open(t, "hf://acme/tiny", ours.Env()))
+	before := len(ours.Requests())
+	require.Equal(t, lease.Dir, snapshot(ours, ", local_files_only=True"))
+	require.Len(t, ours.Requests(), before)
+	fetched := bytes(ours)
+	require.Equal(t, lease.Dir, snapshot(ours, ""))
+	require.Equal(t, fetched, bytes(ours))
+	hf := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(python), "hf"), "cache", "verify", "acme/tiny")
+	hf.Env = append(append(os.Environ(), "HF_HUB_DISABLE_XET=1"), ours.Env().Environ()...)
+	out, err := hf.CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	theirs, _ := stockedModel(t)
+	dir := snapshot(theirs, "")
+	fetched, before = bytes(theirs), len(theirs.Requests())
+	for _, offline := range []string{"", "1"} {
+		lease = acquire(t, open(t, "hf://acme/tiny", with(theirs.Env(), "HF_HUB_OFFLINE", offline)))
+		require.Equal(t, dir, lease.Dir)
+		requireModel(t, lease.Dir)
+	}
+	require.Equal(t, fetched, bytes(theirs))
+	require.Len(t, theirs.Requests(), before+2, "the revision and its tree")
+}
