@@ -255,7 +255,7 @@ func TestRealSpansOfVLLM(t *testing.T) {
 	o.Provisioner = &local.Provisioner{Accelerator: "none"}
 	spans := watched(o)
 	cfg := &spinup.LLMConfig{ModelLoadingConfig: spinup.ModelLoadingConfig{ModelID: "tiny", ModelSource: spinup.From(dir)}}
-	cfg.EngineKwargs.Extra = map[string]any{"enforce_eager": true, "max_model_len": 2048}
+	cfg.EngineKwargs.EnforceEager, cfg.EngineKwargs.MaxModelLen = new(true), 2048
 	cfg.RuntimeEnv.EnvVars = lifecycle.EnvVars{"VLLM_CPU_KVCACHE_SPACE": "1"}
 	d := begin(t, o, cfg)
 	require.NoError(t, d.Ready(t.Context()))
@@ -265,8 +265,7 @@ func TestRealSpansOfVLLM(t *testing.T) {
 	for _, name := range []string{"Load model", "Initialize model", "Load weights", "Prepare model", "Allocate KV cache"} {
 		path := spans.path(t, "vLLM: "+name)
 		t.Log(path)
-		require.Contains(t, path, "vLLM: EngineCoreProc init < ")
-		require.True(t, strings.HasSuffix(path, " < spinup.replica < spinup.deployment"), path)
+		require.True(t, strings.HasSuffix(path, " < vLLM: EngineCoreProc init < spinup.replica < spinup.deployment"), path)
 	}
 	require.Empty(t, spans.find("vLLM: llm_request"), "requests are not part of the start")
 	load := spans.find("vLLM: Load model")[0]

@@ -30,7 +30,7 @@ func (e Engine) Command(spec engine.Spec) (engine.Command, error) {
 	if err != nil {
 		return engine.Command{}, err
 	}
-	args = append(args, ownOptions(spec, kwargs, known, inst)...)
+	args = append(args, ownOptions(kwargs, known)...)
 	return engine.Command{
 		Path: inst.path, Args: args, Env: environment(spec, inst),
 		AlivePath: "/health", ReadyPath: "/health", Warmup: warmup(spec),
@@ -76,7 +76,7 @@ func modelArg(spec engine.Spec) string {
 
 // ownOptions are those that the host needs, where the version knows them and the user has
 // not chosen.
-func ownOptions(spec engine.Spec, kwargs map[string]any, known options, inst install) []string {
+func ownOptions(kwargs map[string]any, known options) []string {
 	var args []string
 	add := func(name, value string) {
 		_, set := kwargs[name]
@@ -86,9 +86,6 @@ func ownOptions(spec engine.Spec, kwargs map[string]any, known options, inst ins
 	}
 	add("shutdown_timeout", drainSeconds)
 	add("disable_access_log_for_endpoints", "/health,/metrics")
-	if spec.Trace.Endpoint != nil && inst.hasPackage("opentelemetry/exporter/otlp/proto/http") {
-		add("otlp_traces_endpoint", spec.Trace.Endpoint.String())
-	}
 	return args
 }
 

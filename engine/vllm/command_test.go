@@ -234,22 +234,52 @@ func TestCodeOfAnotherRepositoryMayBeFetched(t *testing.T) {
 
 func TestTraceIsAskedFor(t *testing.T) {
 	t.Parallel()
-	endpoint, err := url.Parse("http://127.0.0.1:4318/v1/traces")
+	endpoint, err := url.Parse("http://127.0.0.1:4318/secret/v1/traces")
 	require.NoError(t, err)
-	spec := engine.Spec{
-		ModelID: "m", Dir: "/m", Addr: "127.0.0.1:1",
-		Trace: engine.Trace{Traceparent: "00-a-b-01", Endpoint: endpoint},
+	e := installation(t)
+	for name, c := range map[string]struct {
+		trace  engine.Trace
+		kwargs map[string]any
+		env    lifecycle.EnvVars
+		asked  bool
+	}{
+		"asked":                       {trace: engine.Trace{Traceparent: "00-a-b-01", Endpoint: endpoint}, asked: true},
+		"not asked":                   {},
+		"the user's option":           {trace: engine.Trace{Endpoint: endpoint}, kwargs: map[string]any{"otlp_traces_endpoint": "grpc://collector"}},
+		"the user's variable":         {trace: engine.Trace{Endpoint: endpoint}, env: lifecycle.EnvVars{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector"}},
+		"the user's variable for all": {trace: engine.Trace{Endpoint: endpoint}, env: lifecycle.EnvVars{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector"}},
+	} {
+		cmd, err := e.Command(engine.Spec{ModelID: "m", Dir: "/m", Addr: "127.0.0.1:1", Trace: c.trace, Kwargs: c.kwargs, Env: c.env})
+		require.NoError(t, err)
+		require.NotContains(t, strings.Join(cmd.Args, " "), "secret", "every user can read arguments")
+		if !c.asked {
+			require.NotContains(t, cmd.Env, "TRACEPARENT", name)
+			require.NotContains(t, cmd.Env, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", name)
+			continue
+		}
+		require.Equal(t, c.trace.Traceparent, cmd.Env["TRACEPARENT"])
+		require.Equal(t, endpoint.String(), cmd.Env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+		require.Equal(t, "http/protobuf", cmd.Env["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])
 	}
-	with := installation(t, map[string]string{"opentelemetry/exporter/otlp/proto/http/__init__.py": ""})
-	cmd, err := with.Command(spec)
-	require.NoError(t, err)
-	require.Contains(t, strings.Join(cmd.Args, " "), "--otlp-traces-endpoint http://127.0.0.1:4318/v1/traces")
-	require.Equal(t, "00-a-b-01", cmd.Env["TRACEPARENT"])
-	require.Equal(t, "http/protobuf", cmd.Env["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])
+}
 
-	cmd, err = installation(t).Command(spec)
-	require.NoError(t, err)
-	require.NotContains(t, cmd.Args, "--otlp-traces-endpoint", "vLLM would refuse to start without the exporter")
+func TestSpansBypassAProxy(t *testing.T) {
+	for _, c := range [][3]string{ // of the host: proxy, exceptions; of the engine: exceptions
+		{"", "", ""},
+		{"http://proxy:3128", "", "127.0.0.1"},
+		{"http://proxy:3128", ".corp,10.0.0.1", ".corp,10.0.0.1,127.0.0.1"},
+		{"http://proxy:3128", "*", ""},
+	} {
+		t.Setenv("HTTP_PROXY", c[0])
+		t.Setenv("http_proxy", "")
+		t.Setenv("no_proxy", "")
+		t.Setenv("NO_PROXY", c[1])
+		cmd, err := installation(t).Command(engine.Spec{
+			ModelID: "m", Dir: "/m", Addr: "127.0.0.1:1", Trace: engine.Trace{Endpoint: &url.URL{Scheme: "http", Host: "127.0.0.1:4318"}},
+		})
+		require.NoError(t, err)
+		require.Equal(t, c[2], cmd.Env["no_proxy"])
+	}
 }
 
 func TestWarmup(t *testing.T) {

@@ -1,6 +1,7 @@
 package vllm
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -38,6 +39,9 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	}
 	maps.Copy(env, traceEnvironment(spec))
 	maps.Copy(env, spec.Env)
+	if spec.Trace.Endpoint != nil {
+		bypassProxy(env, spec.Trace.Endpoint.Hostname())
+	}
 	return env
 }
 
@@ -73,11 +77,16 @@ func borrowsCode(spec engine.Spec) bool {
 	return false
 }
 
+// traceEnvironment asks for the spans of the start, by environment alone: the endpoint is a
+// secret, and every user of the machine can read arguments. vLLM's option would also make
+// it trace each request for as long as it serves; the spans of its API server's side, which
+// only wait for those of the engine, are the price.
 func traceEnvironment(spec engine.Spec) lifecycle.EnvVars {
-	if spec.Trace.Endpoint == nil {
+	if spec.Trace.Endpoint == nil || tracesElsewhere(spec) {
 		return nil
 	}
 	env := lifecycle.EnvVars{
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": spec.Trace.Endpoint.String(),
 		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
 		"OTEL_BSP_SCHEDULE_DELAY":            "500", // ms; spans unsent at the stop are lost
 	}
@@ -85,6 +94,21 @@ func traceEnvironment(spec engine.Spec) lifecycle.EnvVars {
 		env["TRACEPARENT"] = spec.Trace.Traceparent
 	}
 	return env
+}
+
+// bypassProxy adds host to the exceptions of a proxy, which cannot reach this machine's
+// loopback. Python reads the lower case first.
+func bypassProxy(env lifecycle.EnvVars, host string) {
+	proxy := cmp.Or(env["http_proxy"], env["HTTP_PROXY"], env["all_proxy"], env["ALL_PROXY"])
+	if list := cmp.Or(env["no_proxy"], env["NO_PROXY"]); proxy != "" && list != "*" {
+		env["no_proxy"] = strings.TrimPrefix(list+","+host, ",")
+	}
+}
+
+// tracesElsewhere reports whether the user has told vLLM where its spans go.
+func tracesElsewhere(spec engine.Spec) bool {
+	return text(spec.Kwargs["otlp_traces_endpoint"]) != "" ||
+		spec.Env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] != "" || spec.Env["OTEL_EXPORTER_OTLP_ENDPOINT"] != ""
 }
 
 // cpuEnvironment bounds cores and memory: vLLM's own defaults bind each replica of a
