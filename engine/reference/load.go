@@ -41,53 +41,60 @@ func load(ctx context.Context, spec engine.Spec, report func(line)) (server.Back
 	l := &loading{spec: spec, report: report}
 	for _, s := range []struct {
 		stage lifecycle.Stage
-		run   func(context.Context) (done string, err error)
+		run   func(context.Context) error
 	}{
 		{lifecycle.StageEngineConfig, l.configure},
 		{lifecycle.StageLoadWeights, l.loadWeights},
 		{lifecycle.StageKVCache, l.allocate},
 	} {
-		report(line{Stage: s.stage, Phase: lifecycle.Begin.String()})
-		done, err := s.run(ctx)
-		if err != nil {
+		if err := s.run(ctx); err != nil {
 			return server.Backend{}, lifecycle.InStage(err, s.stage)
 		}
-		report(line{Stage: s.stage, Phase: lifecycle.End.String(), Message: done})
+		report(line{Stage: s.stage, Phase: lifecycle.End.String()})
 	}
 	return l.Backend, nil
 }
 
+// begin opens a stage. What is to be known of it is said here: the host may not read on
+// once the engine answers.
+func (l *loading) begin(stage lifecycle.Stage, what string) {
+	l.report(line{Stage: stage, Phase: lifecycle.Begin.String(), Message: what})
+}
+
 // configure reads the small files. A chat template that does not parse is no reason to
 // refuse a model: it can still complete.
-func (l *loading) configure(context.Context) (string, error) {
+func (l *loading) configure(context.Context) error {
+	l.begin(lifecycle.StageEngineConfig, "")
 	p, err := inspect(l.spec)
 	if err != nil {
-		return "", err
+		return err
 	}
 	l.plan, l.Tokenizer, l.Sampling, l.Vocab = p, p.tok, p.defaults, p.config.Vocab
-	done := p.config.Architecture
 	if p.template == "" {
 		l.NoChat = errors.New("it has no chat template")
 	} else if l.Template, err = chat.Parse(p.template, p.tokens); err != nil {
 		l.NoChat = fmt.Errorf("its chat template is not supported: %w", err)
 	}
-	if l.NoChat != nil {
-		done += "; no chat: " + l.NoChat.Error()
-	}
-	return done, nil
+	return nil
 }
 
-func (l *loading) loadWeights(ctx context.Context) (string, error) {
+func (l *loading) loadWeights(ctx context.Context) error {
+	what := fmt.Sprintf("%s, %s", l.plan.config.Architecture, megabytes(l.plan.read))
+	if l.NoChat != nil {
+		what += "; no chat: " + l.NoChat.Error()
+	}
+	l.begin(lifecycle.StageLoadWeights, what)
 	defer func() { _ = l.plan.weights.Close() }() // was only read
 	var err error
 	l.model, err = model.Load(ctx, l.plan.config, l.plan.weights, progress(l.plan.read, l.report))
-	return megabytes(l.plan.read), err
+	return err
 }
 
-func (l *loading) allocate(context.Context) (string, error) {
+func (l *loading) allocate(context.Context) error {
 	p := l.plan
+	l.begin(lifecycle.StageKVCache, fmt.Sprintf("%d sequences of %d tokens", p.maxSeqs, p.maxLen))
 	l.Generator = generate.New(l.model, p.tok, generate.Options{MaxSeqs: p.maxSeqs, MaxLen: p.maxLen, EOS: p.eos, Seed: p.seed})
-	return fmt.Sprintf("%d sequences of %d tokens", p.maxSeqs, p.maxLen), nil
+	return nil
 }
 
 // progress reports bytes of total as they are read, some twenty times.

@@ -38,33 +38,42 @@ func start(t *testing.T, spec engine.Spec, opts *engine.Options) *engine.Process
 	return p
 }
 
+// TestStages reads what the process says, as the host does.
 func TestStages(t *testing.T) {
 	t.Parallel()
-	p := start(t, engine.Spec{ModelID: "tiny", Dir: "testdata/llama", Kwargs: map[string]any{"block_size": 16}}, nil)
-	require.NoError(t, p.Ready(t.Context()))
-	require.NoError(t, p.Stop(t.Context()))
-	require.NoError(t, p.Err())
+	spec := engine.Spec{ModelID: "tiny", Dir: "testdata/llama", Addr: "127.0.0.1:0", Kwargs: map[string]any{"block_size": 16}}
+	cmd, err := reference.Engine{}.Command(spec)
+	require.NoError(t, err)
+	h, err := engine.Exec{}.Launch(t.Context(), cmd)
+	require.NoError(t, err)
+	p := reference.Engine{}.NewParser(spec)
 	var order []lifecycle.Stage
 	messages := map[lifecycle.Stage]string{}
 	var loaded, total int64
-	for e := range p.Events(t.Context()) {
-		if e.Phase == lifecycle.Begin && e.Stage != lifecycle.StageReady && e.Stage != lifecycle.StageStopped {
-			order = append(order, e.Stage)
-		}
-		messages[e.Stage] += e.Message
-		if e.Stage == lifecycle.StageLoadWeights && e.Total > 0 {
-			loaded, total = e.Done, e.Total
+	for lines := bufio.NewScanner(h.Output()); lines.Scan(); {
+		for _, e := range p.Parse(lines.Bytes()) {
+			if e.Phase == lifecycle.Begin {
+				order = append(order, e.Stage)
+			}
+			messages[e.Stage] += e.Message
+			if e.Stage == lifecycle.StageLoadWeights && e.Phase == lifecycle.Progress {
+				require.Greater(t, e.Done, loaded)
+				loaded, total = e.Done, e.Total
+			}
+			if e.Stage == lifecycle.StageKVCache && e.Phase == lifecycle.End {
+				require.NoError(t, h.Signal(syscall.SIGTERM))
+			}
 		}
 	}
-	tail := order[len(order)-5:]
-	require.Equal(t, []lifecycle.Stage{
-		lifecycle.StagePreload, lifecycle.StageEngineConfig, lifecycle.StageLoadWeights, lifecycle.StageKVCache, lifecycle.StageWarmup,
-	}, tail)
+	exit, err := h.Wait()
+	require.NoError(t, err)
+	require.Zero(t, exit)
+	require.Equal(t, []lifecycle.Stage{lifecycle.StageEngineConfig, lifecycle.StageLoadWeights, lifecycle.StageKVCache}, order)
 	require.Contains(t, messages[lifecycle.StageEngineConfig], "ignored: block_size")
-	require.Contains(t, messages[lifecycle.StageEngineConfig], "LlamaForCausalLM")
+	require.Contains(t, messages[lifecycle.StageLoadWeights], "LlamaForCausalLM, 0.2 MB")
 	require.Contains(t, messages[lifecycle.StageKVCache], "4 sequences of 2048 tokens")
-	require.Equal(t, total, loaded)
 	require.Positive(t, total)
+	require.Equal(t, total, loaded)
 }
 
 // TestCauses: a failure in the process reaches the host as it was, not as an exit code.
