@@ -6,11 +6,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"golang.org/x/sync/errgroup"
 )
 
 // nodeFiles remembers, per node, the files of one model: all replicas of a node share one
@@ -41,8 +40,8 @@ type located struct {
 func (n *nodeFiles) claim(node, owner string) (entry *shared, mine bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if entry, ok := n.nodes[node]; ok {
-		return entry, false
+	if known, ok := n.nodes[node]; ok {
+		return known, false
 	}
 	if n.nodes == nil {
 		n.nodes = map[string]*shared{}

@@ -8,9 +8,8 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup/lifecycle"
+	"golang.org/x/sync/errgroup"
 )
 
 // ListenAndServe runs a deployment behind an HTTP server on addr until ctx ends; "" means

@@ -22,12 +22,11 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
-
 	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 var bin string // the built programs
@@ -38,7 +37,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	bin = dir
-	build := exec.Command("go", "build", "-o", dir, "./...")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir, "./...")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		os.Exit(1)
@@ -86,6 +85,7 @@ func TestStoriesWithVLLM(t *testing.T) {
 }
 
 func params(t *testing.T, dir string, env map[string]string) testscript.Params {
+	t.Helper()
 	root := testenv.Root(t)
 	return testscript.Params{
 		Dir:                 dir,

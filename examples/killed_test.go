@@ -11,16 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/stretchr/testify/require"
 )
 
 // TestKilledHostLeavesNoVLLM kills serve with -9 while vLLM imports, loads, compiles and
 // serves, and holds the promise: 2 s later no process of it lives. SPINUP_SOAK is the number
 // of kills at each of these moments, 1 by default.
 func TestKilledHostLeavesNoVLLM(t *testing.T) {
+	t.Parallel()
 	vllm := testenv.VLLM(t)
 	rounds, err := strconv.Atoi(os.Getenv("SPINUP_SOAK"))
 	if err != nil {

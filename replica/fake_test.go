@@ -11,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/replica/local"
+	"github.com/stretchr/testify/require"
 )
 
 // fake is an engine that a test can kill.

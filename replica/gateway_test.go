@@ -11,24 +11,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
+	"github.com/stretchr/testify/require"
 )
 
 type apiError struct {
 	Error struct{ Message, Type, Code string }
 }
 
-// post sends body through g and returns the status, the error if there is one, and the text.
-func post(t *testing.T, g http.Handler, path, body string) (*http.Response, apiError, string) {
+// post sends body through g and returns what was recorded, and the error if there is one.
+func post(t *testing.T, g http.Handler, path, body string) (*httptest.ResponseRecorder, apiError) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body)))
 	var e apiError
 	_ = json.Unmarshal(w.Body.Bytes(), &e)
-	return w.Result(), e, w.Body.String()
+	return w, e
 }
 
 func TestGatewayRoutesByModel(t *testing.T) {
@@ -40,9 +39,9 @@ func TestGatewayRoutesByModel(t *testing.T) {
 	ready(t, set, 1)
 	g := replica.NewGateway(replica.Model{ID: "org/m", Set: set})
 	const body = `{"model":"org/m","x":"` + "ü" + `"}`
-	resp, _, text := post(t, g, "/v1/chat/completions", body)
-	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Equal(t, body, text, "the request reaches the engine byte for byte")
+	resp, _ := post(t, g, "/v1/chat/completions", body)
+	require.Equal(t, http.StatusOK, resp.Code)
+	require.Equal(t, []byte(body), resp.Body.Bytes(), "the request reaches the engine byte for byte")
 }
 
 func TestGatewayRefusesBadRequests(t *testing.T) {
@@ -62,12 +61,12 @@ func TestGatewayRefusesBadRequests(t *testing.T) {
 		{"/v1/nothing", `{}`, "unknown_path", "/v1/models", 404},
 		{"/v1/completions", `{"model":"a","p":"` + strings.Repeat("x", 33<<20) + `"}`, "request_too_large", "larger than", 413},
 	} {
-		resp, e, text := post(t, g, c.path, c.body)
-		require.Equal(t, c.status, resp.StatusCode, text)
+		resp, e := post(t, g, c.path, c.body)
+		require.Equal(t, c.status, resp.Code, resp.Body.String())
 		require.Equal(t, c.code, e.Error.Code)
 		require.Equal(t, "invalid_request_error", e.Error.Type)
 		require.Contains(t, e.Error.Message, c.says)
-		require.Equal(t, "application/json", resp.Header.Get("Content-Type"))
+		require.Equal(t, "application/json", resp.Header().Get("Content-Type"))
 	}
 	w := httptest.NewRecorder()
 	g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/chat/completions", nil))
@@ -95,9 +94,9 @@ func TestNothingReadyIsUnavailable(t *testing.T) {
 	f := fleet{fail: func(int) error { <-hold; return nil }}
 	set, _, _ := running(t, &f, 1)
 	t.Cleanup(func() { close(hold) })
-	resp, e, _ := post(t, replica.NewGateway(replica.Model{ID: "m", Set: set}), "/v1/completions", `{"model":"m"}`)
-	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
-	require.NotEmpty(t, resp.Header.Get("Retry-After"))
+	resp, e := post(t, replica.NewGateway(replica.Model{ID: "m", Set: set}), "/v1/completions", `{"model":"m"}`)
+	require.Equal(t, http.StatusServiceUnavailable, resp.Code)
+	require.NotEmpty(t, resp.Header().Get("Retry-After"))
 	require.Equal(t, "not_ready", e.Error.Code)
 }
 
@@ -109,9 +108,9 @@ func TestRefusedRequestGoesToAnotherReplica(t *testing.T) {
 	f.at(0).server.Close() // dead, but nobody has noticed yet
 	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
 	for range 10 {
-		resp, _, text := post(t, g, "/v1/completions", `{"model":"m"}`)
-		require.Equal(t, http.StatusOK, resp.StatusCode, text)
-		require.Equal(t, `{"model":"m"}`, text, "the body is sent again whole")
+		resp, _ := post(t, g, "/v1/completions", `{"model":"m"}`)
+		require.Equal(t, http.StatusOK, resp.Code, resp.Body.String())
+		require.JSONEq(t, `{"model":"m"}`, resp.Body.String(), "the body is sent again whole")
 	}
 }
 
@@ -130,7 +129,9 @@ func TestStreamsPassUnbuffered(t *testing.T) {
 	ready(t, set, 1)
 	server := httptest.NewServer(replica.NewGateway(replica.Model{ID: "m", Set: set}))
 	defer server.Close()
-	resp, err := server.Client().Post(server.URL+"/v1/completions", "application/json", strings.NewReader(`{"model":"m"}`))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/completions", strings.NewReader(`{"model":"m"}`))
+	require.NoError(t, err)
+	resp, err := server.Client().Do(request)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
@@ -156,8 +157,8 @@ func TestDrainWaitsForRequestsInFlight(t *testing.T) {
 	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
 	answer := make(chan string, 1)
 	go func() {
-		_, _, text := post(t, g, "/v1/completions", `{"model":"m"}`)
-		answer <- text
+		resp, _ := post(t, g, "/v1/completions", `{"model":"m"}`)
+		answer <- resp.Body.String()
 	}()
 	<-begun
 	stopped := make(chan struct{})
@@ -171,8 +172,8 @@ func TestDrainWaitsForRequestsInFlight(t *testing.T) {
 		}
 		return false
 	}, 5*time.Second, time.Millisecond)
-	resp, _, _ := post(t, g, "/v1/completions", `{"model":"m"}`)
-	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "no new request is taken")
+	resp, _ := post(t, g, "/v1/completions", `{"model":"m"}`)
+	require.Equal(t, http.StatusServiceUnavailable, resp.Code, "no new request is taken")
 	require.Empty(t, f.at(0).stops, "the engine is not told to stop yet")
 	close(finish)
 	require.Equal(t, "whole answer", <-answer)

@@ -83,7 +83,7 @@ func run(ctx context.Context, config string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	apps, err := spinup.Load(f.Name(), f)
 	if err != nil {
 		return err // every problem, each with line and column

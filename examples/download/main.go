@@ -17,6 +17,7 @@ import (
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/internal/cli"
+	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/s3"
 )
 
@@ -62,11 +63,7 @@ func fetch(ctx context.Context, uri, dir string) (string, error) {
 		return "", err
 	}
 	if dir == "" {
-		lease, err := new(download.Cache).Acquire(ctx, download.Default, src, man, nil, show)
-		if err != nil {
-			return "", err
-		}
-		return lease.Dir, lease.Close()
+		return cached(ctx, src, man)
 	}
 	plan, err := download.Default.Plan(ctx, man, dir)
 	if err != nil {
@@ -79,6 +76,15 @@ func fetch(ctx context.Context, uri, dir string) (string, error) {
 		show(p)
 	}
 	return filepath.Abs(dir)
+}
+
+// cached brings the files to the cache, where they stay.
+func cached(ctx context.Context, src source.Source, man *source.Manifest) (string, error) {
+	lease, err := new(download.Cache).Acquire(ctx, download.Default, src, man, nil, show)
+	if err != nil {
+		return "", err
+	}
+	return lease.Dir, lease.Close()
 }
 
 func show(p download.Progress) {

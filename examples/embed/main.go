@@ -18,11 +18,10 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine/reference"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"golang.org/x/sync/errgroup"
 )
 
 func main() {

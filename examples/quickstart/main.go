@@ -47,11 +47,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := dep.Start(ctx); err != nil {
+	if err = dep.Start(ctx); err != nil {
 		return err
 	}
 	defer dep.Stop(context.WithoutCancel(ctx)) //nolint:errcheck // nothing to do about it at the end
-	if err := dep.Ready(ctx); err != nil {
+	if err = dep.Ready(ctx); err != nil {
 		return err
 	}
 	question := "What does a deployment do first?"

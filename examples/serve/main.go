@@ -60,7 +60,7 @@ func deployment(file, accelerator string, verbose bool) (*spinup.Deployment, err
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	apps, err := spinup.Load(file, f)
 	if err != nil {
 		return nil, err // every problem, each with line and column

@@ -55,7 +55,8 @@ func Parse(flags *flag.FlagSet, args []string, want int) ([]string, error) {
 // Main runs a program until it ends or a signal comes, and returns its exit code. Errors
 // go to stderr, each with its hint. With graceful, a signal is the normal end.
 func Main(graceful bool, run func(ctx context.Context, args []string) error) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	root := context.Background() //nolint:forbidigo // a program begins here
+	ctx, stop := signal.NotifyContext(root, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return report(ctx, os.Stderr, graceful, run(ctx, os.Args[1:]))
 }

@@ -13,59 +13,60 @@ import (
 	"testing"
 )
 
-// Real skips t unless SPINUP_TEST=all; what names the part that the test needs.
-func Real(t testing.TB, what string) {
-	t.Helper()
+// Real skips tb unless SPINUP_TEST=all; what names the part that the test needs.
+func Real(tb testing.TB, what string) {
+	tb.Helper()
 	if os.Getenv("SPINUP_TEST") != "all" {
-		t.Skipf("needs %s: set SPINUP_TEST=all", what)
+		tb.Skipf("needs %s: set SPINUP_TEST=all", what)
 	}
 }
 
 // Root returns the top folder of the checkout.
-func Root(t testing.TB) string {
-	t.Helper()
+func Root(tb testing.TB) string {
+	tb.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
-		t.Fatal("testenv: no caller")
+		tb.Fatal("testenv: no caller")
 	}
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
 
 // VLLM returns the path of the vllm program, from SPINUP_VLLM or installed by
 // internal/setup/vllm.sh. It skips like Real.
-func VLLM(t testing.TB) string {
-	t.Helper()
-	Real(t, "vLLM")
+func VLLM(tb testing.TB) string {
+	tb.Helper()
+	Real(tb, "vLLM")
 	if path := os.Getenv("SPINUP_VLLM"); path != "" {
 		return path
 	}
-	return setup(t, "vllm.sh")
+	return setup(tb, "vllm.sh")
 }
 
 // Python returns a python3 with the packages that tests use (openai, PyYAML, huggingface_hub),
 // installed by internal/setup/python.sh. It skips like Real.
-func Python(t testing.TB) string {
-	t.Helper()
-	Real(t, "Python packages")
-	return setup(t, "python.sh")
+func Python(tb testing.TB) string {
+	tb.Helper()
+	Real(tb, "Python packages")
+	return setup(tb, "python.sh")
 }
 
 // Tool builds the tool of the nested module internal/tools/name and returns its path. It
 // skips like Real.
-func Tool(t testing.TB, name string) string {
-	t.Helper()
-	Real(t, name+" from internal/tools/"+name)
-	return setup(t, "tool.sh", name)
+func Tool(tb testing.TB, name string) string {
+	tb.Helper()
+	Real(tb, name+" from internal/tools/"+name)
+	return setup(tb, "tool.sh", name)
 }
 
-func setup(t testing.TB, script string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(Root(t), "internal/setup", script), args...)
+func setup(tb testing.TB, script string, args ...string) string {
+	tb.Helper()
+	cmd := exec.CommandContext( //nolint:gosec // a script of this checkout
+		tb.Context(), filepath.Join(Root(tb), "internal/setup", script), args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, stderr.String())
+		tb.Fatalf("%s: %v\n%s", script, err, stderr.String())
 	}
 	return strings.TrimSpace(string(out))
 }

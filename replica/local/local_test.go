@@ -5,11 +5,10 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/replica/local"
+	"github.com/stretchr/testify/require"
 )
 
 func acquire(t *testing.T, p *local.Provisioner, req replica.Request) replica.Node {
