@@ -1,6 +1,8 @@
 package hub_test
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -58,10 +60,14 @@ func TestCacheLayout(t *testing.T) {
 	h, sha := stockedModel(t)
 	h.Branch(id, "refs/pr/1")
 	dir := modelDir(h)
-	for uri, ref := range map[string]string{"hf://acme/tiny": "main", "hf://acme/tiny@refs/pr/1": "refs/pr/1", "hf://acme/tiny@" + sha: "main"} {
-		lease := acquire(t, open(t, uri, h.Env()))
+	for _, ref := range []string{sha, "main", "refs/pr/1"} {
+		lease := acquire(t, open(t, "hf://acme/tiny@"+ref, h.Env()))
 		require.Equal(t, filepath.Join(dir, "snapshots", sha), lease.Dir)
 		requireModel(t, lease.Dir)
+		if ref == sha {
+			require.NoDirExists(t, filepath.Join(dir, "refs"), "a commit needs no ref")
+			continue
+		}
 		requireFile(t, dir, "refs/"+ref, sha)
 	}
 	require.Equal(t, 1, count(h, true, ""), "one download served all")
@@ -69,7 +75,6 @@ func TestCacheLayout(t *testing.T) {
 	require.NoError(t, err)
 	f := listed(t, open(t, "hf://acme/tiny", h.Env()), "a b/ünï.txt")
 	require.Equal(t, "../../../blobs/"+f.Version, target)
-	require.NoFileExists(t, filepath.Join(dir, "refs", sha))
 	locks, err := filepath.Glob(filepath.Join(filepath.Dir(dir), ".locks/models--acme--tiny/*.lock"))
 	require.NoError(t, err)
 	require.Len(t, locks, len(model)-1, "one for each blob")
@@ -291,4 +296,32 @@ func TestCacheWithPython(t *testing.T) {
 	}
 	require.Equal(t, fetched, bytes(theirs))
 	require.Len(t, theirs.Requests(), before+2, "the revision and its tree")
+}
+
+// What has arrived is not fetched again when a download was interrupted.
+func TestCacheResumes(t *testing.T) {
+	t.Parallel()
+	const size, part = 8 << 20, 4 << 20
+	h := hubtest.New(t)
+	h.Put(id, weights, []byte(text(size)))
+	h.Break(hubtest.Fault{CDN: true, Times: 2, Do: hubtest.Stall(3 << 20)})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	m := &download.Manager{PartSize: part}
+	_, err := new(download.Cache).Acquire(ctx, m, open(t, "hf://acme/tiny", h.Env()), nil, nil, func(p download.Progress) {
+		if p.BytesDone >= 6<<20 {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, lifecycle.Canceled)
+	before := len(requests(h, true, ""))
+	requireFile(t, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir, weights, text(size))
+	again := int64(0)
+	for _, r := range requests(h, true, "")[before:] {
+		var from, to int64
+		_, err := fmt.Sscanf(r.Range, "bytes=%d-%d", &from, &to)
+		require.NoError(t, err, "a range is asked for")
+		again += to + 1 - from
+	}
+	require.LessOrEqual(t, again, int64(4<<20), "2 MiB are missing, and at most 1 of each part is not journalled")
 }

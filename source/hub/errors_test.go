@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,6 +167,63 @@ func TestOtherAnswers(t *testing.T) {
 			require.ErrorContains(t, err, "HF_ENDPOINT ("+h.URL+")")
 		})
 	}
+}
+
+// Answers without a code of the hub are judged by their status.
+func TestStatusWithoutCode(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status  int
+		token   string
+		listing lifecycle.Kind
+		reading lifecycle.Kind
+		hint    string
+	}{
+		{401, "", lifecycle.Unauthenticated, lifecycle.Unauthenticated, "set HF_TOKEN to a valid token"},
+		{403, "", lifecycle.AccessDenied, lifecycle.AccessDenied, "set HF_TOKEN to a token that may read"},
+		{403, hubtest.Token, lifecycle.AccessDenied, lifecycle.AccessDenied, "give the token from HF_TOKEN permission to read"},
+		{404, "", lifecycle.NotFound, lifecycle.MissingFile, ""},
+		{400, "", lifecycle.Invalid, lifecycle.Invalid, "hf://ORG/NAME"},
+	} {
+		h := stocked(t)
+		src := open(t, "hf://acme/tiny", with(h.Env(), "HF_TOKEN", c.token))
+		f := listed(t, src, weights)
+		h.Break(hubtest.Fault{Do: hubtest.Status(c.status, "", "X-Error-Message", strings.Repeat("long ", 100))})
+		_, err := src.Resolve(t.Context())
+		require.ErrorIs(t, err, c.listing)
+		require.ErrorContains(t, err, c.hint)
+		require.Less(t, len(err.Error()), 900)
+		_, err = src.Open(t.Context(), f, 0, -1)
+		require.ErrorIs(t, err, c.reading)
+		require.ErrorContains(t, err, c.hint)
+	}
+}
+
+// The reason may stand in the body alone.
+func TestMessageInTheBody(t *testing.T) {
+	t.Parallel()
+	h := stocked(t)
+	h.Break(hubtest.Fault{Path: "/revision/", Do: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"error":"Access to this resource\n is disabled."}`))
+	}})
+	_, err := open(t, "hf://acme/tiny", h.Env()).Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.AccessDenied)
+	require.ErrorContains(t, err, "the hub has disabled this model")
+}
+
+// A link that worked is not asked for again because its server is in trouble.
+func TestTroubleIsNoExpiry(t *testing.T) {
+	t.Parallel()
+	h := stocked(t)
+	src := open(t, "hf://acme/tiny", h.Env())
+	f := listed(t, src, weights)
+	mustRead(t, src, f, 0, -1)
+	h.Break(hubtest.Fault{CDN: true, Times: 1, Do: hubtest.Status(503, "")})
+	_, err := src.Open(t.Context(), f, 0, -1)
+	require.ErrorIs(t, err, lifecycle.Unavailable)
+	mustRead(t, src, f, 0, -1)
+	require.Equal(t, 1, count(h, false, "/resolve/"))
 }
 
 func TestUnreachable(t *testing.T) {

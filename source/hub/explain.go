@@ -79,7 +79,10 @@ func (r *repo) hint(kind lifecycle.Kind, no *refusal) string {
 		if no.disabled() {
 			return "the hub has disabled this model, see " + model + ": choose another one"
 		}
-		return "give the token from " + r.set.token.places() + " permission to read " + model
+		if r.set.token.from == "" {
+			return "set HF_TOKEN to a token that may read " + model + "; a token was looked for in " + r.set.token.places()
+		}
+		return "give the token from " + r.set.token.from + " permission to read " + model
 	case lifecycle.NotFound:
 		return r.absentHint(no)
 	case lifecycle.MissingFile:
