@@ -216,6 +216,15 @@ func TestRunTellsWhyItEnded(t *testing.T) {
 	require.ErrorIs(t, d.Start(t.Context()), lifecycle.Invalid, "a deployment runs once")
 }
 
+func TestUnknownEngineNamesTheNearest(t *testing.T) {
+	t.Parallel()
+	cfg := tiny()
+	cfg.LLMEngine = "vllm"
+	_, err := spinup.New(quiet(), cfg)
+	require.ErrorIs(t, err, lifecycle.Invalid)
+	require.ErrorContains(t, err, `did you mean "vLLM"?`)
+}
+
 func TestStopInTheMiddleOfTheStart(t *testing.T) {
 	t.Parallel()
 	for _, at := range []lifecycle.Stage{lifecycle.StageResolve, lifecycle.StagePreload, lifecycle.StageLoadWeights, lifecycle.StageWarmup} {

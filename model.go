@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/source"
@@ -71,11 +72,10 @@ func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine,
 	if e, ok := engines[name]; ok {
 		return e, nil
 	}
-	known := strings.Join(slices.Sorted(maps.Keys(engines)), ", ")
 	return nil, &lifecycle.Error{
 		Op: "spinup.New", Kind: lifecycle.Invalid, Target: "llm_engine",
 		Err:  fmt.Errorf("no engine is named %q", name),
-		Hint: "use one of: " + known,
+		Hint: nearest.Hint(name, slices.Collect(maps.Keys(engines))),
 	}
 }
 
