@@ -72,7 +72,7 @@ func numericEscape(s string) (r rune, n int, err error) {
 			n++
 		}
 		v, _ := strconv.ParseUint(s[:n], 8, 16) // three octal digits fit
-		return rune(v), n, nil                  //nolint:gosec // as above
+		return rune(v), n, nil
 	default:
 		return 0, 0, nil
 	}
