@@ -77,10 +77,14 @@ func (h *Hub) note(cdn bool, r *http.Request) Action {
 // Status answers with a status, an X-Error-Code and headers ("Retry-After", "7", …).
 func Status(status int, code string, headers ...string) Action {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		message := "a fault of the test"
 		for i := 0; i+1 < len(headers); i += 2 {
 			w.Header().Set(headers[i], headers[i+1])
+			if headers[i] == "X-Error-Message" {
+				message = headers[i+1]
+			}
 		}
-		fail(w, status, code, "a fault of the test")
+		fail(w, status, code, message)
 	}
 }
 

@@ -85,6 +85,10 @@ func TestAnswers(t *testing.T) {
 			r.Header.Del("Range")
 			hubtest.Gzip(w, r, next)
 		}, ""},
+		"gzip short": {func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			r.Header.Del("Range")
+			hubtest.Gzip(w, r, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text(400))) }))
+		}, "unexpected EOF"},
 		"other range": {hubtest.OtherRange, "asked for 500 bytes at 100"},
 		"short": {func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			_, _ = w.Write([]byte("short"))
@@ -161,7 +165,7 @@ func TestOpenWithoutResolve(t *testing.T) {
 	h.Put(id, weights, []byte("old"))
 	h.Branch(id, "v1")
 	f := listed(t, open(t, "hf://acme/tiny", h.Env()), weights)
-	h.Put(id, weights, []byte("newer"))
+	h.Put(id, weights, []byte("new"))
 	require.Equal(t, "old", mustRead(t, open(t, "hf://acme/tiny@v1", h.Env()), f, 0, -1))
 	_, err := read(t, open(t, "hf://acme/tiny", h.Env()), f, 0, -1)
 	require.ErrorIs(t, err, lifecycle.Corrupt)

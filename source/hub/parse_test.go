@@ -3,9 +3,11 @@ package hub_test
 import (
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/hub"
 	"github.com/stretchr/testify/require"
 )
@@ -52,6 +54,19 @@ func TestPause(t *testing.T) {
 	} {
 		require.Equal(t, want, hub.Pause(headers[0], headers[1], now), "%q", headers)
 	}
+}
+
+func TestParseTree(t *testing.T) {
+	t.Parallel()
+	sha1, sha256 := strings.Repeat("1", 40), strings.Repeat("2", 64)
+	files, err := hub.ParseTree([]byte(`[{"type":"directory","oid":"` + sha1 + `","size":0,"path":"a"},
+		{"type":"file","oid":"` + sha1 + `","size":3,"path":"a/b"},
+		{"type":"file","oid":"` + sha1 + `","size":134,"path":"c","lfs":{"oid":"` + sha256 + `","size":5000000000,"pointerSize":134},"xetHash":"x"}]`))
+	require.NoError(t, err)
+	require.Equal(t, []source.File{
+		{Path: "a/b", Size: 3, Version: sha1, Digest: source.Digest{Algorithm: "git-sha1", Hex: sha1}},
+		{Path: "c", Size: 5_000_000_000, Version: sha256, Digest: source.Digest{Algorithm: "sha256", Hex: sha256}},
+	}, files)
 }
 
 func FuzzNextPage(f *testing.F) {

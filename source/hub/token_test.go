@@ -116,6 +116,24 @@ func TestTokenStaysHome(t *testing.T) {
 	}
 }
 
+// Another name of the same server is another origin.
+func TestTokenOtherName(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/revision/", "/tree/", "/resolve/"} {
+		h := stocked(t)
+		u, err := url.Parse(h.URL)
+		require.NoError(t, err)
+		h.Break(hubtest.Fault{Path: path, Times: 1, Do: hubtest.Redirect("http://localhost:" + u.Port())})
+		src := open(t, "hf://acme/tiny", with(h.Env(), "HF_TOKEN", hubtest.Token))
+		mustRead(t, src, listed(t, src, weights), 0, -1)
+		tokens := []string{}
+		for _, r := range requests(h, false, path) {
+			tokens = append(tokens, r.Token)
+		}
+		require.Equal(t, []string{hubtest.Token, ""}, tokens, path)
+	}
+}
+
 // The next page of a tree may be said to lie elsewhere: the token does not go there.
 func TestTokenNextPage(t *testing.T) {
 	t.Parallel()
