@@ -7,19 +7,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/otlp"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/spinup-llm/spinup/engine"
-	"github.com/spinup-llm/spinup/internal/otlp"
-	"github.com/spinup-llm/spinup/lifecycle"
 )
 
-// maxEngineSpans bounds what one start may add to the trace. A worker has some ten, and
-// one more for each piece of a model that it compiles.
-const maxEngineSpans = 10_000
+// maxEngineSpans bounds what is kept of one start, at two entries for each span. A worker
+// has some ten, and one more for each piece of a model that it compiles.
+const maxEngineSpans = 20_000
 
 // engineTrace makes the spans that an engine exports of its start again, below the span of
 // its replica. Children arrive before their parents, which end later, but a parent has to
@@ -33,9 +32,23 @@ type engineTrace struct {
 	replica   trace.SpanContext
 
 	mu      sync.Mutex
-	over    time.Time                          // when the start was over; zero before
-	spans   map[trace.SpanID]trace.SpanContext // by the engine's id; not valid while it waits
-	waiting map[trace.SpanID][]otlp.Span       // by the id of the parent
+	over    time.Time                     // when the start was over; zero before
+	spans   map[spanKey]trace.SpanContext // those that came; not valid while they wait
+	waiting map[spanKey][]otlp.Span       // by their parent
+}
+
+// spanKey is a span of one process, or of any: the workers of vLLM seed their random
+// numbers equally, so those of several ranks have the same span ids.
+type spanKey struct {
+	process string // "" for any
+	id      trace.SpanID
+}
+
+func parentOf(s otlp.Span) spanKey {
+	if s.Remote {
+		return spanKey{id: s.Parent}
+	}
+	return spanKey{s.Process, s.Parent}
 }
 
 // engineSpans asks an engine for the spans of its start, unless they would go nowhere:
@@ -55,8 +68,8 @@ func (s *startup) engineSpans(ctx context.Context) engine.Trace {
 	e := &engineTrace{
 		telemetry: s.telemetry, tracer: tracer, redact: s.env.Redact, replica: replica,
 		attrs:   attributes(lifecycle.Event{Model: s.scope.Model, Replica: s.scope.Replica, Node: s.scope.Node}),
-		spans:   map[trace.SpanID]trace.SpanContext{replica.SpanID(): replica},
-		waiting: map[trace.SpanID][]otlp.Span{},
+		spans:   map[spanKey]trace.SpanContext{{id: replica.SpanID()}: replica},
+		waiting: map[spanKey][]otlp.Span{},
 	}
 	e.endpoint = receiver.Open(e.receive)
 	r.mu.Lock()
@@ -110,8 +123,8 @@ func (e *engineTrace) receive(spans []otlp.Span) {
 	defer e.mu.Unlock()
 	for _, s := range spans {
 		if e.wants(s) {
-			e.spans[s.SpanID] = trace.SpanContext{}
-			e.waiting[s.Parent] = append(e.waiting[s.Parent], s)
+			e.set(s, trace.SpanContext{})
+			e.waiting[parentOf(s)] = append(e.waiting[parentOf(s)], s)
 		}
 	}
 	for parent := range e.waiting {
@@ -124,18 +137,27 @@ func (e *engineTrace) receive(spans []otlp.Span) {
 // wants refuses spans of other traces, what a sender repeats since it got no answer, and
 // what begins after the start, such as the spans of requests.
 func (e *engineTrace) wants(s otlp.Span) bool {
-	_, seen := e.spans[s.SpanID]
-	return s.TraceID == e.replica.TraceID() && !seen && len(e.spans) <= maxEngineSpans &&
-		(e.over.IsZero() || s.Start.Before(e.over))
+	_, seen := e.spans[spanKey{s.Process, s.SpanID}]
+	return !seen && s.TraceID == e.replica.TraceID() && s.SpanID != e.replica.SpanID() &&
+		len(e.spans) < maxEngineSpans && (e.over.IsZero() || s.Start.Before(e.over))
+}
+
+// set notes what a span has become. Of equal ids the first one stands for any.
+func (e *engineTrace) set(s otlp.Span, made trace.SpanContext) {
+	e.spans[spanKey{s.Process, s.SpanID}] = made
+	if key := (spanKey{id: s.SpanID}); !e.spans[key].IsValid() {
+		e.spans[key] = made
+	}
 }
 
 // below makes the spans that waited for parent, and those that waited for them.
-func (e *engineTrace) below(parent trace.SpanID) {
+func (e *engineTrace) below(parent spanKey) {
 	children := e.waiting[parent]
 	delete(e.waiting, parent)
 	for _, s := range children {
-		e.spans[s.SpanID] = e.remake(e.spans[parent], s)
-		e.below(s.SpanID)
+		e.set(s, e.remake(e.spans[parent], s))
+		e.below(spanKey{s.Process, s.SpanID})
+		e.below(spanKey{id: s.SpanID})
 	}
 }
 

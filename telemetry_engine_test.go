@@ -10,14 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
-	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/reference"
@@ -26,6 +18,15 @@ import (
 	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica/local"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
+	resourcev1 "go.opentelemetry.io/proto/otlp/resource/v1"
+	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // exporting is the reference engine with spans of its start, which the test sends for it.
@@ -85,7 +86,16 @@ func own(t *testing.T, asked engine.Trace, name string, spanID, parent []byte) *
 // export sends spans as the engine does and returns the status.
 func export(t *testing.T, asked engine.Trace, spans ...*tracev1.Span) int {
 	t.Helper()
+	return exportFrom(t, asked, "core", spans...)
+}
+
+// exportFrom is export by one of the engine's processes.
+func exportFrom(t *testing.T, asked engine.Trace, process string, spans ...*tracev1.Span) int {
+	t.Helper()
 	body, err := proto.Marshal(&tracev1.TracesData{ResourceSpans: []*tracev1.ResourceSpans{{
+		Resource: &resourcev1.Resource{Attributes: []*commonv1.KeyValue{
+			{Key: "process", Value: &commonv1.AnyValue{Value: &commonv1.AnyValue_StringValue{StringValue: process}}},
+		}},
 		ScopeSpans: []*tracev1.ScopeSpans{{Spans: spans}},
 	}}})
 	require.NoError(t, err)
@@ -209,6 +219,29 @@ func TestReplicasOfADeploymentHaveEndpointsOfTheirOwn(t *testing.T) {
 	one, other := spans.find("reference: Load model")[0], spans.find("reference: Init device")[0]
 	require.Equal(t, hex.EncodeToString(replica), one.Parent.SpanID().String())
 	require.NotEqual(t, one.Parent.SpanID(), other.Parent.SpanID(), "a replica cannot put spans below another")
+}
+
+// Workers of vLLM seed their random numbers equally, so their spans have the same ids.
+func TestRanksWithEqualIDsAreApart(t *testing.T) {
+	t.Parallel()
+	o := quiet()
+	spans, e := watched(o), exportingInto(o)
+	d := begin(t, o, tiny())
+	require.NoError(t, d.Ready(t.Context()))
+	asked := <-e.asked
+	_, replica := ids(t, asked)
+	core := own(t, asked, "Core", id(1), replica)
+	for _, rank := range []string{"0", "1"} {
+		load, weights := own(t, asked, "Load "+rank, id(2), id(1)), own(t, asked, "Weights "+rank, id(3), id(2))
+		weights.Flags = uint32(tracev1.SpanFlags_SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK) // of this process
+		require.Equal(t, http.StatusOK, exportFrom(t, asked, "worker "+rank, weights))
+		require.Equal(t, http.StatusOK, exportFrom(t, asked, "worker "+rank, load))
+	}
+	require.Equal(t, http.StatusOK, export(t, asked, core))
+	for _, rank := range []string{"0", "1"} {
+		require.Equal(t, "reference: Weights "+rank+" < reference: Load "+rank+" < reference: Core < spinup.replica",
+			spans.path(t, "reference: Weights "+rank))
+	}
 }
 
 func TestAFailedReplicaTakesNoMoreSpans(t *testing.T) {

@@ -11,17 +11,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spinup-llm/spinup/internal/otlp"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
+	resourcev1 "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
-
-	"github.com/spinup-llm/spinup/internal/otlp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A connection whose request was too large lingers for half a second, so that the
+	// sender reads the answer.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 var (
 	traceID = trace.TraceID{1, 2, 3}
@@ -46,6 +50,9 @@ func encoded(t testing.TB) []byte {
 		Status: &tracev1.Status{Code: tracev1.Status_STATUS_CODE_ERROR, Message: "no memory"},
 	}
 	body, err := proto.Marshal(&tracev1.TracesData{ResourceSpans: []*tracev1.ResourceSpans{{
+		Resource: &resourcev1.Resource{Attributes: []*commonv1.KeyValue{
+			{Key: "p", Value: &commonv1.AnyValue{Value: &commonv1.AnyValue_IntValue{IntValue: 1}}},
+		}},
 		ScopeSpans: []*tracev1.ScopeSpans{{Spans: []*tracev1.Span{span, {Name: "no ids"}}}},
 	}}})
 	require.NoError(t, err)
@@ -105,8 +112,23 @@ func TestSpansArrive(t *testing.T) {
 	require.Equal(t, otlp.Span{
 		TraceID: traceID, SpanID: spanID, Parent: parent, Name: "Load model",
 		Start: time.Unix(1, 0), End: time.Unix(3, 500_000_000),
+		Process: "\n\a\n\x01p\x12\x02\x18\x01", Remote: true,
 		Attributes: map[string]string{"s": "x", "b": "true", "i": "-7", "d": "1.5"},
 	}, got[0])
+}
+
+func TestParentsOfTheSameProcess(t *testing.T) {
+	t.Parallel()
+	for flags, remote := range map[uint32]bool{0: true, 1: true, 0x100: false, 0x101: false, 0x300: true} {
+		body, err := proto.Marshal(&tracev1.TracesData{ResourceSpans: []*tracev1.ResourceSpans{{
+			ScopeSpans: []*tracev1.ScopeSpans{{Spans: []*tracev1.Span{{TraceId: traceID[:], SpanId: spanID[:], Flags: flags}}}},
+		}}})
+		require.NoError(t, err)
+		spans, err := otlp.Decode(body)
+		require.NoError(t, err)
+		require.Len(t, spans, 1)
+		require.Equal(t, remote, spans[0].Remote, flags)
+	}
 }
 
 func TestWhatIsRefused(t *testing.T) {

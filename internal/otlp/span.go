@@ -13,14 +13,24 @@ import (
 
 // Span is one finished span.
 type Span struct {
-	TraceID    trace.TraceID
-	SpanID     trace.SpanID
-	Parent     trace.SpanID // zero for a root
+	TraceID trace.TraceID
+	SpanID  trace.SpanID
+	Parent  trace.SpanID // zero for a root
+	// Process is equal for spans of one resource, which is one process. Programs that seed
+	// their random numbers have equal span ids in several.
+	Process string
+	// Remote reports whether the parent may belong to another process.
+	Remote     bool
 	Name       string
 	Start, End time.Time
 	Attributes map[string]string // those with one plain value; nil when there are none
 	Err        error             // of a span that failed: the description of its status
 }
+
+const (
+	hasIsRemote = uint32(tracev1.SpanFlags_SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK)
+	isRemote    = uint32(tracev1.SpanFlags_SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK)
+)
 
 // Decode reads the body of an export request. Spans without valid ids are left out, as the
 // protocol asks for.
@@ -31,9 +41,14 @@ func Decode(body []byte) ([]Span, error) {
 	}
 	var spans []Span
 	for _, resource := range data.GetResourceSpans() {
+		process, err := proto.MarshalOptions{Deterministic: true}.Marshal(resource.GetResource())
+		if err != nil {
+			return nil, err
+		}
 		for _, scope := range resource.GetScopeSpans() {
 			for _, s := range scope.GetSpans() {
 				if span, ok := decodeSpan(s); ok {
+					span.Process = string(process)
 					spans = append(spans, span)
 				}
 			}
@@ -46,6 +61,7 @@ func decodeSpan(s *tracev1.Span) (Span, bool) {
 	out := Span{
 		Name: s.GetName(), Attributes: attributes(s.GetAttributes()),
 		Start: at(s.GetStartTimeUnixNano()), End: at(s.GetEndTimeUnixNano()),
+		Remote: s.GetFlags()&(hasIsRemote|isRemote) != hasIsRemote,
 	}
 	if len(s.GetTraceId()) != len(out.TraceID) || len(s.GetSpanId()) != len(out.SpanID) {
 		return Span{}, false
