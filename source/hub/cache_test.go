@@ -190,6 +190,27 @@ func TestCacheWaitsForOthers(t *testing.T) {
 	require.Zero(t, count(h, true, ""))
 }
 
+// While we are at it, others find the lock of the blob taken.
+func TestCacheLocks(t *testing.T) {
+	t.Parallel()
+	h, _ := stockedModel(t)
+	src := open(t, "hf://acme/tiny", h.Env())
+	f := listed(t, src, weights)
+	free := true
+	h.Break(hubtest.Fault{CDN: true, Times: 1, Do: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		other := flock.New(filepath.Join(modelDir(h), "../.locks/models--acme--tiny", f.Version+".lock"))
+		free, _ = other.TryLock()
+		next.ServeHTTP(w, r)
+	}})
+	acquire(t, src)
+	require.False(t, free)
+	other := flock.New(filepath.Join(modelDir(h), "../.locks/models--acme--tiny", f.Version+".lock"))
+	free, err := other.TryLock()
+	require.NoError(t, err)
+	require.True(t, free)
+	require.NoError(t, other.Close())
+}
+
 // What goes wrong names the file as the model does, not its blob.
 func TestCacheErrors(t *testing.T) {
 	t.Parallel()

@@ -69,6 +69,16 @@ func TestParseTree(t *testing.T) {
 	}, files)
 }
 
+func TestParseKept(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{
+		``, `{}`, `{"format_version":2,"files":{}}`, `{"format_version":1,"files":{"a":{"size":1,"blob_id":"../x"}}}`,
+	} {
+		_, err := hub.ParseKept([]byte(data))
+		require.Error(t, err, data)
+	}
+}
+
 func FuzzNextPage(f *testing.F) {
 	for _, s := range []string{`<https://x/y>; rel="next"`, `<a>; rel="first", <b>; rel=next`, `<a>;`, `,,<>;rel="\""`} {
 		f.Add(s)
