@@ -75,7 +75,7 @@ func (s *startup) engineSpans(ctx context.Context) engine.Trace {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.engine = e
-	return engine.Trace{Traceparent: traceparent(r.span), Endpoint: e.endpoint.URL}
+	return engine.Trace{Traceparent: traceparent(ctx, r.span), Endpoint: e.endpoint.URL}
 }
 
 // sampled returns the trace of a replica whose span somebody will see, or nil.
@@ -110,10 +110,9 @@ func (t *telemetry) listen(ctx context.Context) (*otlp.Receiver, error) {
 }
 
 // traceparent is the W3C header for what runs below s.
-func traceparent(s trace.Span) string {
+func traceparent(ctx context.Context, s trace.Span) string {
 	carrier := propagation.MapCarrier{}
-	ctx := trace.ContextWithSpan(context.Background(), s) //nolint:forbidigo // only carries the span
-	propagation.TraceContext{}.Inject(ctx, carrier)
+	propagation.TraceContext{}.Inject(trace.ContextWithSpan(ctx, s), carrier)
 	return carrier["traceparent"]
 }
 

@@ -264,6 +264,8 @@ func TestTraceIsAskedFor(t *testing.T) {
 }
 
 func TestSpansBypassAProxy(t *testing.T) {
+	t.Setenv("http_proxy", "")
+	t.Setenv("no_proxy", "")
 	for _, c := range [][3]string{ // of the host: proxy, exceptions; of the engine: exceptions
 		{"", "", ""},
 		{"http://proxy:3128", "", "127.0.0.1"},
@@ -271,8 +273,6 @@ func TestSpansBypassAProxy(t *testing.T) {
 		{"http://proxy:3128", "*", ""},
 	} {
 		t.Setenv("HTTP_PROXY", c[0])
-		t.Setenv("http_proxy", "")
-		t.Setenv("no_proxy", "")
 		t.Setenv("NO_PROXY", c[1])
 		cmd, err := installation(t).Command(engine.Spec{
 			ModelID: "m", Dir: "/m", Addr: "127.0.0.1:1", Trace: engine.Trace{Endpoint: &url.URL{Scheme: "http", Host: "127.0.0.1:4318"}},

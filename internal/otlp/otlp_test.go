@@ -34,8 +34,8 @@ var (
 )
 
 // encoded is an export request with a whole span and one without ids.
-func encoded(t testing.TB) []byte {
-	t.Helper()
+func encoded(tb testing.TB) []byte {
+	tb.Helper()
 	span := &tracev1.Span{
 		TraceId: traceID[:], SpanId: spanID[:], ParentSpanId: parent[:], Name: "Load model",
 		StartTimeUnixNano: 1_000_000_000, EndTimeUnixNano: 3_500_000_000,
@@ -55,7 +55,7 @@ func encoded(t testing.TB) []byte {
 		}},
 		ScopeSpans: []*tracev1.ScopeSpans{{Spans: []*tracev1.Span{span, {Name: "no ids"}}}},
 	}}})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return body
 }
 
@@ -193,10 +193,16 @@ func TestCloseWaits(t *testing.T) {
 		<-leave
 		delivered = true
 	})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.URL.String(), bytes.NewReader(encoded(t)))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-protobuf")
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		send(t, http.MethodPost, e.URL, encoded(t))
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
 	}()
 	<-entered
 	close(leave)
