@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -178,12 +179,7 @@ func symlink(root *os.Root, target, name string) error {
 	if now, err := root.Readlink(name); err == nil && now == target {
 		return nil
 	}
-	return arrive(root, name, func(next string) error {
-		if err := remove(root, next); err != nil {
-			return err
-		}
-		return root.Symlink(target, next)
-	})
+	return arrive(root, name, func(next string) error { return root.Symlink(target, next) })
 }
 
 // arrive puts in place of name what create makes, without a moment at which it is gone or
@@ -195,11 +191,14 @@ func arrive(root *os.Root, name string, create func(next string) error) error {
 			return err
 		}
 	}
-	next := path.Join(state, stem(name)+".next")
+	next := path.Join(state, rand.Text()+".next") // others may be at the same name
 	if err := create(next); err != nil {
 		return err
 	}
-	return root.Rename(next, name)
+	if err := root.Rename(next, name); err != nil {
+		return errors.Join(err, remove(root, next))
+	}
+	return nil
 }
 
 // named puts the path of a file into an error in place of its blob's name.
