@@ -10,10 +10,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/spinup-llm/spinup/internal/testenv"
 )
 
 // TestSIGTERMLosesNoRequest stops serve while streams are in the middle: all of them end
