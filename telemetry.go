@@ -5,13 +5,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spinup-llm/spinup/internal/otlp"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/spinup-llm/spinup/internal/otlp"
-	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // Attributes of spans, metrics and log records.

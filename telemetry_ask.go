@@ -4,12 +4,11 @@ import (
 	"context"
 	"log/slog"
 
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/otlp"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // engineSpans asks an engine for the spans of its start, unless they would go nowhere:

@@ -6,12 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spinup-llm/spinup/lifecycle"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // replicaTrace is the span of one replica's start and what hangs below it.

@@ -7,14 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spinup-llm/spinup"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
-
-	"github.com/spinup-llm/spinup"
 )
 
 // TestTelemetryIsWhatDocGoSays compares the names in doc.go with what is emitted.
