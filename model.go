@@ -18,6 +18,7 @@ import (
 
 // application is one route prefix with its models.
 type application struct {
+	name   string
 	prefix string
 	models []*model
 }
@@ -38,17 +39,12 @@ type model struct {
 }
 
 func newApplication(o *Options, app *Application, d *Deployment) (*application, error) {
-	a := &application{prefix: strings.TrimSuffix(app.RoutePrefix, "/")}
+	a := &application{name: app.Name, prefix: strings.TrimSuffix(app.RoutePrefix, "/")}
 	var problems []error
 	for _, cfg := range app.Args.LLMConfigs {
 		m, err := newModel(o, app, cfg, d)
 		problems = append(problems, err)
 		a.models = append(a.models, m)
-	}
-	for _, m := range a.models {
-		if m != nil {
-			m.set = m.newSet(a.replicas())
-		}
 	}
 	return a, errors.Join(problems...)
 }
@@ -79,8 +75,8 @@ func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine,
 	}
 }
 
-// newSet makes the replicas of m; share is the number of replicas that run beside each other.
-func (m *model) newSet(share int) *replica.Set {
+// newSet makes the replicas of m; share is how many run beside each other in all.
+func (m *model) newSet(name string, share int) *replica.Set {
 	set := replica.NewSet(m.opts.Provisioner, m.start, &replica.SetOptions{
 		Request: replica.Request{
 			Accelerator: m.cfg.accelerator(),
@@ -88,6 +84,7 @@ func (m *model) newSet(share int) *replica.Set {
 			Share:       share,
 		},
 		Scope:  lifecycle.Scope{Emit: m.emit, Model: m.id()},
+		Name:   name,
 		Drain:  m.opts.Drain,
 		Logger: m.opts.Logger,
 	})
@@ -166,14 +163,4 @@ func (m *model) wanted() int {
 	default:
 		return 1
 	}
-}
-
-func (a *application) replicas() int {
-	sum := 0
-	for _, m := range a.models {
-		if m != nil {
-			sum += m.wanted()
-		}
-	}
-	return sum
 }

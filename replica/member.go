@@ -35,6 +35,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	if !stopKill() && err == nil {
 		err = lifecycle.FromContext(ctx, "replica.Start", m.ID)
 		_ = instance.Stop(life)
+		scope.Mark(lifecycle.StageStopped, "")
 	}
 	if err != nil {
 		return err

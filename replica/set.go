@@ -34,7 +34,8 @@ type Start func(ctx context.Context, scope lifecycle.Scope, n Node) (Instance, e
 // SetOptions tune a Set; nil means the defaults.
 type SetOptions struct {
 	Request Request
-	Scope   lifecycle.Scope                  // Emit and Model; replicas are named after the model
+	Scope   lifecycle.Scope                  // Emit and Model
+	Name    string                           // of the replicas: NAME#1, NAME#2, …; "" means the model's
 	Restart func(failures int) time.Duration // nil means 1s doubling to 1m
 	Drain   time.Duration                    // for requests in flight, then for the engine's stop; 0 means 30s
 	Logger  *slog.Logger                     // nil means slog.Default
@@ -81,6 +82,9 @@ func NewSet(p Provisioner, start Start, opts *SetOptions) *Set {
 	s := &Set{provisioner: p, start: start, changed: make(chan struct{}), killed: make(chan struct{})}
 	if opts != nil {
 		s.opts = *opts
+	}
+	if s.opts.Name == "" {
+		s.opts.Name = s.opts.Scope.Model
 	}
 	if s.opts.Restart == nil {
 		s.opts.Restart = doubling
@@ -275,7 +279,7 @@ func (s *Set) add() *member {
 	defer s.mu.Unlock()
 	s.serial++
 	m := &member{Replica: Replica{
-		ID: fmt.Sprintf("%s#%d", s.opts.Scope.Model, s.serial), Stage: lifecycle.StageProvision, Since: time.Now(),
+		ID: fmt.Sprintf("%s#%d", s.opts.Name, s.serial), Stage: lifecycle.StageProvision, Since: time.Now(),
 	}}
 	s.members = append(s.members, m)
 	return m
