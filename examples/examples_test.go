@@ -175,7 +175,7 @@ var seen sync.Map // the engines' process numbers by the story's HOME
 
 func allGone(ts *testscript.TestScript) bool {
 	pids, _ := seen.LoadOrStore(ts.Getenv("HOME"), []int(nil))
-	return !slices.ContainsFunc(pids.([]int), func(pid int) bool { return syscall.Kill(pid, 0) == nil })
+	return !slices.ContainsFunc(pids.([]int), living)
 }
 
 // killengine [COMMAND] kills, with SIGKILL, the engines of this story whose command line
