@@ -296,9 +296,11 @@ func cache(t *testing.T) *download.Cache {
 // counting is a source over a directory that counts, and that can be held.
 type counting struct {
 	dir      string
-	hold     chan struct{}
+	hold     chan struct{} // Resolve waits for it
 	resolves atomic.Int64
 	opens    atomic.Int64
+
+	holdWeights chan struct{} // the bytes of the weights wait for it
 }
 
 func (c *counting) mux() *source.Mux {
@@ -331,8 +333,15 @@ func (c *counting) Resolve(ctx context.Context) (*source.Manifest, error) {
 	return man, nil
 }
 
-func (c *counting) Open(_ context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
+func (c *counting) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
 	c.opens.Add(1)
+	if c.holdWeights != nil && f.Path == "model.safetensors" && n > 1<<20 {
+		select {
+		case <-c.holdWeights:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	b, err := os.ReadFile(filepath.Join(c.dir, f.Path))
 	if err != nil {
 		return nil, err

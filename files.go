@@ -3,6 +3,7 @@ package spinup
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -35,12 +36,12 @@ type located struct {
 	Dir      string
 }
 
-// claim returns the node's entry and whether the caller has to do the work. A failed
-// entry, or one whose files are no longer there, is done again.
+// claim returns the node's entry and whether the caller has to do the work. One whose
+// folder is no longer there is done again; a failed one was forgotten.
 func (n *nodeFiles) claim(node, owner string) (entry *shared, mine bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if known, ok := n.nodes[node]; ok {
+	if known, ok := n.nodes[node]; ok && !known.lost() {
 		return known, false
 	}
 	if n.nodes == nil {
@@ -68,6 +69,17 @@ func (n *nodeFiles) close() {
 		entry.close()
 	}
 	n.nodes = nil
+}
+
+// lost reports that the work was done and its folder has gone since.
+func (e *shared) lost() bool {
+	select {
+	case <-e.done:
+		_, err := os.Stat(e.result.Dir)
+		return err != nil
+	default:
+		return false
+	}
 }
 
 func (e *shared) close() {
@@ -119,23 +131,23 @@ func (s *startup) bring(ctx context.Context, entry *shared) error {
 		return lifecycle.InStage(err, lifecycle.StageResolve)
 	}
 	s.state.Source = src
-	g, ctx := errgroup.WithContext(ctx)
+	g, together := errgroup.WithContext(ctx)
 	before := func() error {
 		const name = "OnBeforeDownloadModelFilesDistributed"
-		return s.hook(ctx, lifecycle.StageCallback, name, Callback.OnBeforeDownloadModelFilesDistributed)
+		return s.hook(together, lifecycle.StageCallback, name, Callback.OnBeforeDownloadModelFilesDistributed)
 	}
 	if s.hooks.independent() {
 		g.Go(before)
 	} else if err := before(); err != nil {
 		return errors.Join(err, g.Wait())
 	}
-	g.Go(func() error { return s.fetch(ctx, entry) })
+	g.Go(func() error { return s.fetch(together, entry) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	entry.result = located{Source: s.state.Source, Manifest: s.state.Manifest, Dir: s.state.Dir}
 	const name = "OnAfterDownloadModelFilesDistributed"
-	return s.hook(context.WithoutCancel(ctx), lifecycle.StageCallback, name, Callback.OnAfterDownloadModelFilesDistributed)
+	return s.hook(ctx, lifecycle.StageCallback, name, Callback.OnAfterDownloadModelFilesDistributed)
 }
 
 // fetch resolves the model, then downloads and checks it at the same time: a model that
@@ -173,7 +185,7 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 		return nil
 	}
 	return s.stage(ctx, lifecycle.StageDownload, man.URI, func(ctx context.Context, span lifecycle.Scope) error {
-		report := func(p download.Progress) { span.Progress(p.BytesDone, p.Bytes, "") }
+		report := moved(span)
 		if s.state.Dir != "" {
 			return fetchTo(ctx, s.state.Downloads, src, man, s.state.Dir, report)
 		}
@@ -186,15 +198,25 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 	})
 }
 
+// moved reports what a download tells, but only when something has moved: a snapshot that
+// tells nothing new is no progress.
+func moved(span lifecycle.Scope) func(download.Progress) {
+	bytes, files := int64(-1), -1
+	return func(p download.Progress) {
+		if p.BytesDone != bytes || p.FilesDone != files {
+			bytes, files = p.BytesDone, p.FilesDone
+			span.Progress(p.BytesDone, p.Bytes, "")
+		}
+	}
+}
+
 // extraFiles brings the files that the configuration wants beside the model.
 func (s *startup) extraFiles(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, f := range s.cfg.ModelLoadingConfig.ModelSource.ExtraFiles {
 		g.Go(func() error {
 			return s.stage(ctx, lifecycle.StageDownload, f.BucketURI, func(ctx context.Context, span lifecycle.Scope) error {
-				return copyTo(ctx, s.state, f.BucketURI, f.DestinationPath, func(p download.Progress) {
-					span.Progress(p.BytesDone, p.Bytes, "")
-				})
+				return copyTo(ctx, s.state, f.BucketURI, f.DestinationPath, moved(span))
 			})
 		})
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
-	"golang.org/x/sync/errgroup"
 )
 
 // ListenAndServe runs a deployment behind an HTTP server on addr until ctx ends; "" means
@@ -42,8 +41,8 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve runs d behind an HTTP server on l, from Start to Stop, until ctx ends or a model
-// fails for good. At the end it takes no new connections, lets the requests in flight end,
+// Serve runs d behind an HTTP server on l, from Start to Stop, until ctx ends or [Deployment.Run]
+// would end. At the end it takes no new connections, lets the requests in flight end,
 // and then stops the engines; all of it within the drain limit. It returns nil after ctx
 // has ended.
 func (d *Deployment) Serve(ctx context.Context, l net.Listener) error {
@@ -57,35 +56,21 @@ func (d *Deployment) ServeHandler(ctx context.Context, l net.Listener, h http.Ha
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(d.logger.Handler(), slog.LevelDebug),
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(running) }()
-	var g errgroup.Group
-	g.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	ended, served := make(chan error, 1), make(chan error, 1)
+	go func() { ended <- d.Run(context.WithoutCancel(ctx)) }()
+	go func() { served <- server.Serve(l) }()
 	var err error
 	select {
 	case <-ctx.Done():
-		err = shutdown(ctx, server, d.drain)
-		stop()
-		err = errors.Join(err, <-ended)
+	case err = <-served:
 	case err = <-ended:
 		_ = server.Close()
+		return err
 	}
-	return errors.Join(err, g.Wait())
-}
-
-// shutdown waits for the requests in flight, then cuts what is left.
-func shutdown(ctx context.Context, server *http.Server, within time.Duration) error {
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.drain)
 	defer cancel()
-	if err := server.Shutdown(limit); err != nil {
-		return server.Close()
+	if server.Shutdown(limit) != nil {
+		_ = server.Close() // what has not ended within the limit is cut
 	}
-	return nil
+	return errors.Join(err, d.Stop(limit), <-ended)
 }

@@ -39,7 +39,7 @@ func (s *startup) stage(ctx context.Context, stage lifecycle.Stage, message stri
 }
 
 // grace is how long a cancelled stage may take to return.
-const grace = 10 * time.Second
+const grace = 5 * time.Second
 
 // abandonable runs f, but not longer than grace after the end of ctx. The end of ctx is
 // told by its cause, not by what f made of it.

@@ -33,7 +33,6 @@ func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node
 		m.telemetry.forget(scope.Replica, time.Now(), err)
 		return nil, err
 	}
-	scope.Mark(lifecycle.StageReady, s.state.Endpoint.String())
 	return newInstance(ctx, s, process), nil
 }
 
@@ -120,10 +119,16 @@ func (s *startup) hook(ctx context.Context, stage lifecycle.Stage, name string, 
 }
 
 func (s *startup) failed(ctx context.Context, cause error) {
-	ctx = context.WithoutCancel(ctx) // the hook tells about the end, so it may outlive it
+	ctx, cancel := lastWord(ctx)
+	defer cancel()
 	_ = s.hook(ctx, lifecycle.StageCallback, "OnFailure", func(c Callback, ctx context.Context, st *ReplicaState) error {
 		return c.OnFailure(ctx, st, cause)
 	})
+}
+
+// lastWord is the context of a hook that tells about the end, which it may outlive by 5 s.
+func lastWord(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), grace)
 }
 
 // instance is a serving replica whose end runs hooks.
@@ -154,6 +159,8 @@ func (i *instance) Err() error            { return i.process.Err() }
 func (i *instance) Stop(ctx context.Context) error {
 	err := i.process.Stop(ctx)
 	<-i.done
-	_ = i.hook(context.WithoutCancel(ctx), lifecycle.StageCallback, "OnStop", Callback.OnStop)
+	ctx, cancel := lastWord(ctx)
+	defer cancel()
+	_ = i.hook(ctx, lifecycle.StageCallback, "OnStop", Callback.OnStop)
 	return err
 }

@@ -57,7 +57,7 @@ func newTelemetry(o *Options) (*telemetry, error) {
 		return nil, err
 	}
 	bytes, err := meter.Int64Counter("spinup.download.bytes", metric.WithUnit("By"),
-		metric.WithDescription("bytes of model files brought and verified"))
+		metric.WithDescription("bytes of model files that downloads have made present, with what was there before"))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,14 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
+// outcome says how a stage has ended.
+func outcome(e lifecycle.Event) string {
+	if e.Phase == lifecycle.Fail {
+		return "failed"
+	}
+	return "ok"
+}
+
 // emit records an event, traces it, and logs it: progress at debug, failures as errors,
 // the rest as info.
 func (d *Deployment) emit(e lifecycle.Event) {
@@ -27,6 +35,9 @@ func (d *Deployment) emit(e lifecycle.Event) {
 	attrs := []slog.Attr{
 		slog.String(attrModel, e.Model), slog.String(attrReplica, e.Replica), slog.String(attrNode, e.Node),
 		slog.String(attrStage, string(e.Stage)), slog.String("phase", e.Phase.String()),
+	}
+	if e.Phase == lifecycle.End || e.Phase == lifecycle.Fail {
+		attrs = append(attrs, slog.String(attrOutcome, outcome(e)))
 	}
 	if e.Message != "" {
 		attrs = append(attrs, slog.String("message", e.Message))

@@ -79,13 +79,11 @@ func (r *replicaTrace) close(e lifecycle.Event) {
 		return
 	}
 	delete(r.stages, e.ID)
-	outcome := "ok"
 	if e.Phase == lifecycle.Fail {
-		outcome = "failed"
 		s.SetStatus(codes.Error, lifecycle.KindOf(e.Err).String())
 		s.RecordError(e.Err, trace.WithTimestamp(e.Time))
 	}
-	s.SetAttributes(attribute.String(attrOutcome, outcome))
+	s.SetAttributes(attribute.String(attrOutcome, outcome(e)))
 	s.End(trace.WithTimestamp(e.Time))
 	switch e.Stage {
 	case lifecycle.StageStopped: // a moment
@@ -93,7 +91,7 @@ func (r *replicaTrace) close(e lifecycle.Event) {
 		r.started(e.Time, e.Err)
 	default:
 		r.telemetry.duration.Record(context.Background(), e.Time.Sub(s.start).Seconds(), metric.WithAttributes( //nolint:forbidigo // as above
-			attribute.String(attrStage, string(e.Stage)), attribute.String(attrModel, e.Model), attribute.String(attrOutcome, outcome)))
+			attribute.String(attrStage, string(e.Stage)), attribute.String(attrModel, e.Model), attribute.String(attrOutcome, outcome(e))))
 	}
 }
 

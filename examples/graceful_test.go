@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
@@ -70,11 +71,11 @@ func stream(t *testing.T, url string, begun chan<- struct{}) error {
 	_, err = io.ReadFull(resp.Body, first)
 	begun <- struct{}{}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", resp.Status, err)
 	}
 	text, err := io.ReadAll(resp.Body)
 	if err == nil && !strings.HasSuffix(strings.TrimSpace(string(text)), "data: [DONE]") {
-		err = io.ErrUnexpectedEOF
+		err = fmt.Errorf("%s: not whole: %s%s", resp.Status, first, text[max(0, len(text)-300):])
 	}
 	return err
 }

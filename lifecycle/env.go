@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -50,29 +52,57 @@ func (e EnvVars) Environ() []string {
 	return out
 }
 
-// Redact replaces, in s, every value that is long enough to be a secret (6 bytes or more).
-// Use it on text of others: the output of an engine, the message of a foreign error.
+// Redact replaces, in s, every value that may be a secret, also where it is quoted, escaped
+// or split into lines. Values below 6 bytes are too common to be found in text, and folders
+// and addresses that explain errors stay, where their key says that they are one. Use it on
+// text of others: the output of an engine, the message of a foreign error.
 func (e EnvVars) Redact(s string) string {
-	values := make([]string, 0, len(e))
-	for _, v := range e {
-		if len(v) >= 6 && !plainValue(v) {
-			values = append(values, v)
+	var forms []string
+	for k, v := range e {
+		if plainValue(k, v) {
+			continue
+		}
+		for line := range strings.Lines(v) {
+			if line = strings.TrimSpace(line); len(line) >= 6 {
+				forms = append(forms, line, inner(strconv.Quote(line)), inner(jsonOf(line)), url.QueryEscape(line), url.PathEscape(line))
+			}
 		}
 	}
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
-	for _, v := range values {
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	for _, v := range slices.Compact(forms) {
 		s = strings.ReplaceAll(s, v, redacted)
 	}
 	return s
 }
 
-// plainValue tells paths, URLs without credentials and on/off words, which explain errors,
-// from what may be a secret.
-func plainValue(v string) bool {
-	if strings.HasPrefix(v, "/") || (strings.Contains(v, "://") && !strings.ContainsAny(v, "@?")) {
+func jsonOf(s string) string {
+	b, _ := json.Marshal(s) // a string never fails
+	return string(b)
+}
+
+func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
+
+// plainValue tells folders, addresses of services and on/off words, which explain errors,
+// from what may be a secret. A key that sounds like a secret's has one, whatever it looks like.
+func plainValue(key, v string) bool {
+	key = strings.ToUpper(key)
+	for _, word := range []string{"KEY", "TOKEN", "SECRET", "PASS", "CRED", "AUTH"} {
+		if strings.Contains(key, word) {
+			return false
+		}
+	}
+	if strings.EqualFold(v, "false") {
 		return true
 	}
-	return strings.EqualFold(v, "false")
+	if u, err := url.Parse(v); err == nil && strings.Contains(key, "ENDPOINT") {
+		return u.User == nil && u.RawQuery == "" && strings.Trim(u.Path, "/") == ""
+	}
+	for _, end := range []string{"DIR", "HOME", "PATH", "ROOT", "CACHE", "FILE", "BUNDLE"} {
+		if strings.HasSuffix(key, end) && strings.HasPrefix(v, "/") {
+			return true
+		}
+	}
+	return false
 }
 
 func (e EnvVars) masked() map[string]string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -170,9 +171,26 @@ func TestEnvVarsNeverShowValues(t *testing.T) {
 
 func TestRedactKeepsWordsThatExplain(t *testing.T) {
 	t.Parallel()
-	env := lifecycle.EnvVars{"A": "1", "DIR": "/models/x", "URL": "http://127.0.0.1:9", "USERURL": "http://u:secret1@h"}
-	require.Equal(t, "no /models/x at http://127.0.0.1:9, exit 1", env.Redact("no /models/x at http://127.0.0.1:9, exit 1"))
-	require.Equal(t, "[redacted]", env.Redact("http://u:secret1@h"))
+	env := lifecycle.EnvVars{"A": "1", "MODEL_DIR": "/models/x", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "FLAG": "false"}
+	require.Equal(t, "no /models/x at http://127.0.0.1:9, false, exit 1", env.Redact("no /models/x at http://127.0.0.1:9, false, exit 1"))
+}
+
+func TestRedactFindsSecretsInDisguise(t *testing.T) {
+	t.Parallel()
+	env := lifecycle.EnvVars{
+		"AWS_SECRET_ACCESS_KEY": "/begins+like=a path", "HOOK_URL": "https://hooks.example/T0/B0/x", "PROXY_ENDPOINT": "http://u:pw1234@h",
+		"JSON_FILE": "{\n \"private\": \"abc\"\n}", "QUOTED": "tab\tand \"quote\"", "HF_TOKEN": "hf_abcdef",
+	}
+	for _, text := range []string{
+		"/begins+like=a path", "key=" + url.QueryEscape("/begins+like=a path"), "POST https://hooks.example/T0/B0/x", "http://u:pw1234@h",
+		`"private": "abc"`, fmt.Sprintf("%q", env["QUOTED"]), "Bearer hf_abcdef",
+	} {
+		safe := env.Redact(text)
+		require.Contains(t, safe, "[redacted]", text)
+		for _, part := range []string{"begins", "hooks.example", "pw1234", "private", "quote", "hf_abc"} {
+			require.NotContains(t, safe, part, text)
+		}
+	}
 }
 
 func TestErrorTreeTellsKindsAndHints(t *testing.T) {

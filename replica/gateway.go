@@ -88,7 +88,12 @@ func (g *Gateway) route(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Model *string `json:"model"`
 	}
-	if err := json.Unmarshal(body, &request); err != nil {
+	err = json.Unmarshal(body, &request)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field == "model" {
+		badRequest(w, http.StatusBadRequest, "invalid_model", "the field model must be a string; known models: "+g.names())
+		return
+	}
+	if err != nil {
 		badRequest(w, http.StatusBadRequest, "invalid_json", "the request body is not valid JSON: "+err.Error())
 		return
 	}

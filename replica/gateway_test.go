@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ func TestGatewayRefusesBadRequests(t *testing.T) {
 	}{
 		{"/v1/chat/completions", `{"model":"nope"}`, "model_not_found", "known models: a, b", 404},
 		{"/v1/chat/completions", `{"messages":[]}`, "missing_model", "known models: a, b", 400},
+		{"/v1/chat/completions", `{"model":5}`, "invalid_model", "must be a string", 400},
 		{"/v1/chat/completions", `{"model":`, "invalid_json", "not valid JSON", 400},
 		{"/v1/chat/completions", `[1]`, "invalid_json", "not valid JSON", 400},
 		{"/v1/completions", ``, "invalid_json", "not valid JSON", 400},
@@ -206,4 +208,24 @@ func TestClientThatLeavesEndsTheRequest(t *testing.T) {
 		}
 		return false
 	}, 5*time.Second, time.Millisecond)
+}
+
+func TestBegunRequestIsNotSentTwice(t *testing.T) {
+	t.Parallel()
+	var begun atomic.Int64
+	f := fleet{handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if begun.Add(1) > 1 {
+			panic(http.ErrAbortHandler) // the connection breaks after the first request on it
+		}
+	})}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	for range 2 {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/completions", strings.NewReader(`{"model":"m"}`))
+		r.Header.Set("Idempotency-Key", "1")
+		g.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	require.Equal(t, int64(2), begun.Load())
 }

@@ -12,8 +12,9 @@ import (
 // A member is one replica from its node to its end. Its fields belong to the set's lock.
 type member struct {
 	Replica
-	instance Instance
-	served   bool
+	instance   Instance
+	served     bool
+	readySince time.Time
 }
 
 // live takes m from node to end. It returns nil after a requested stop, else why it ended.
@@ -40,9 +41,10 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	s.update(func() {
+	s.update(func() { // whoever hears of ready finds it routable, and whoever finds it, heard
+		scope.Mark(lifecycle.StageReady, instance.Endpoint().String())
 		m.instance, m.served = instance, true
-		m.Stage, m.Since = lifecycle.StageReady, time.Now()
+		m.Stage, m.Since, m.readySince = lifecycle.StageReady, time.Now(), time.Now()
 	})
 	select {
 	case <-instance.Down():
@@ -81,6 +83,9 @@ func (s *Set) drain(ctx context.Context, m *member, scope lifecycle.Scope) error
 		return m.instance.Stop(limit)
 	})
 	scope.Mark(lifecycle.StageStopped, "")
+	if err != nil {
+		s.update(func() { s.stopErr = errors.Join(s.stopErr, err) })
+	}
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Router spreads requests over the ready members of a set: to the one with the fewest in
@@ -24,7 +25,8 @@ type Router struct {
 func NewRouter(set *Set) *Router {
 	rt := &Router{set: set, engine: &http.Transport{
 		MaxIdleConnsPerHost: 256,
-		DisableCompression:  true, // bytes pass as the engine wrote them
+		IdleConnTimeout:     2 * time.Second, // before any engine closes it: uvicorn does after 5 s
+		DisableCompression:  true,            // bytes pass as the engine wrote them
 	}}
 	rt.proxy = httputil.ReverseProxy{
 		Rewrite:       func(*httputil.ProxyRequest) {}, // the transport sets the address
@@ -66,6 +68,9 @@ func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
 func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 	endpoint := m.instance.Endpoint()
 	out := r.Clone(r.Context())
+	for _, h := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		out.Header.Del(h) // with them the transport would send what an engine has begun again
+	}
 	out.URL.Scheme, out.URL.Host, out.Host = endpoint.Scheme, endpoint.Host, endpoint.Host
 	resp, err := rt.engine.RoundTrip(out)
 	if err != nil {
@@ -93,7 +98,7 @@ func (rt *Router) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, context.Canceled) || r.Context().Err() != nil:
 		w.WriteHeader(499) // the client has gone; the number is nginx's
-	case errors.Is(err, errNoReplica):
+	case errors.Is(err, errNoReplica), errors.Is(err, syscall.ECONNREFUSED):
 		rt.unavailable(w)
 	default:
 		rt.set.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "engine did not answer", slog.Any("err", err))

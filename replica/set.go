@@ -28,7 +28,7 @@ type Instance interface {
 }
 
 // A Start brings up one replica on a node and returns once it serves. The instance lives
-// until Stop or until ctx ends.
+// until Stop or until ctx ends. The set tells of the moments ready and stopped itself.
 type Start func(ctx context.Context, scope lifecycle.Scope, n Node) (Instance, error)
 
 // SetOptions tune a Set; nil means the defaults.
@@ -68,6 +68,7 @@ type Set struct {
 	slots   []*slot
 	members []*member
 	serial  int
+	stopErr error // what could not be stopped
 }
 
 // A slot is one wanted replica: it keeps a member alive until it is cancelled or gives up.
@@ -97,6 +98,9 @@ func NewSet(p Provisioner, start Start, opts *SetOptions) *Set {
 	}
 	return s
 }
+
+// steady is how long a replica has to serve before its failures are forgotten.
+const steady = time.Minute
 
 func doubling(failures int) time.Duration {
 	return min(time.Minute, time.Second<<min(failures-1, 6))
@@ -137,12 +141,13 @@ func (s *Set) Await(ctx context.Context, n int) error {
 	for {
 		s.mu.Lock()
 		ready, changed := len(s.ready(nil)), s.changed
-		possible := !s.ended && (len(s.slots) < max(1, s.want))
-		var reasons []error
+		givenUp, reasons := 0, []error(nil)
 		for _, sl := range s.slots {
-			possible = possible || (sl.err == nil && !s.ended)
-			reasons = append(reasons, sl.err)
+			if sl.err != nil {
+				givenUp, reasons = givenUp+1, append(reasons, sl.err)
+			}
 		}
+		possible := !s.ended && (givenUp == 0 || s.want-givenUp >= n)
 		s.mu.Unlock()
 		switch {
 		case ready >= n:
@@ -198,6 +203,13 @@ func (s *Set) LastErr() error {
 	return errors.Join(reasons...)
 }
 
+// StopErr joins what could not be stopped, once Run has returned.
+func (s *Set) StopErr() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopErr
+}
+
 // resize makes as many slots as are wanted and returns what tells of the next change.
 func (s *Set) resize(ctx context.Context, wg *sync.WaitGroup) <-chan struct{} {
 	s.mu.Lock()
@@ -237,8 +249,9 @@ func (s *Set) keep(ctx context.Context, sl *slot) {
 	for failures := 1; ; failures++ {
 		m := s.add()
 		err := s.live(ctx, m)
-		if m.served {
-			served, failures = true, 1
+		served = served || m.served
+		if m.served && time.Since(m.readySince) > steady {
+			failures = 1
 		}
 		s.update(func() {
 			s.members = slices.DeleteFunc(s.members, func(o *member) bool { return o == m })

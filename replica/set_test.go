@@ -36,7 +36,7 @@ func TestSetBringsUpWhatIsWanted(t *testing.T) {
 		}
 	}
 	require.Equal(t, []lifecycle.Stage{
-		lifecycle.StageProvision, lifecycle.StageImage, lifecycle.StageDrain, lifecycle.StageStopped,
+		lifecycle.StageProvision, lifecycle.StageImage, lifecycle.StageReady, lifecycle.StageDrain, lifecycle.StageStopped,
 	}, stages)
 }
 
@@ -113,4 +113,17 @@ func TestAwaitMayComeBeforeRun(t *testing.T) {
 	require.NoError(t, <-awaited)
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
+func TestAwaitTellsWhenTooFewCanComeToBeReady(t *testing.T) {
+	t.Parallel()
+	f := fleet{fail: func(attempt int) error {
+		if attempt == 2 {
+			return &lifecycle.Error{Op: "local", Kind: lifecycle.NoCapacity}
+		}
+		return nil
+	}}
+	set, _, _ := running(t, &f, 2)
+	require.ErrorIs(t, set.Await(t.Context(), 2), lifecycle.NoCapacity)
+	require.NoError(t, set.Await(t.Context(), 1))
 }

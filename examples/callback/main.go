@@ -36,6 +36,7 @@ func (f *Fetch) OnBeforeDownloadModelFilesDistributed(ctx context.Context, s *sp
 		if f.Dir, err = os.MkdirTemp("", "callback-"); err != nil {
 			return err
 		}
+		defer os.RemoveAll(f.Dir) //nolint:errcheck // a temporary folder
 	}
 	man, err := s.Downloads.Fetch(ctx, src, f.Dir)
 	if err != nil {
@@ -87,6 +88,11 @@ func run(ctx context.Context, config string) error {
 	apps, err := spinup.Load(f.Name(), f)
 	if err != nil {
 		return err // every problem, each with line and column
+	}
+	for _, app := range apps {
+		for _, w := range app.Warnings {
+			fmt.Fprintln(os.Stderr, "warning:", w)
+		}
 	}
 	sources := spinup.Sources()
 	sources.Handle("s3", s3.Opener(nil))

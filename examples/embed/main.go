@@ -11,7 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -58,7 +57,7 @@ func run(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	l, err := spinup.Listen(ctx, addr)
 	if err != nil {
 		return err
 	}

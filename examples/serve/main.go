@@ -40,6 +40,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if *accelerator != "" && *accelerator != "none" {
+		return cli.Usage(flags, `-accelerator takes "none"`)
+	}
 	dep, err := deployment(files[0], *accelerator, *verbose)
 	if err != nil {
 		return err

@@ -27,6 +27,11 @@ const (
 // errUsage marks an error that is the user's way of calling.
 var errUsage = errors.New("wrong usage")
 
+// usageError is a wrong flag, which the user has been told of.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() []error { return []error{errUsage, e.error} }
+
 // Parse parses args into flags, which may stand before or after the arguments, and returns
 // the arguments; "--" ends the flags. want is their number.
 func Parse(flags *flag.FlagSet, args []string, want int) ([]string, error) {
@@ -37,7 +42,7 @@ func Parse(flags *flag.FlagSet, args []string, want int) ([]string, error) {
 	var rest []string
 	for {
 		if err := flags.Parse(args); err != nil {
-			return nil, fmt.Errorf("%w: %w", errUsage, err)
+			return nil, &usageError{err} // package flag has told it, with the usage
 		}
 		if args = flags.Args(); len(args) == 0 {
 			break
@@ -46,10 +51,15 @@ func Parse(flags *flag.FlagSet, args []string, want int) ([]string, error) {
 	}
 	rest = append(rest, literal...)
 	if len(rest) != want {
-		flags.Usage()
-		return nil, fmt.Errorf("%w: %d arguments, want %d", errUsage, len(rest), want)
+		return nil, Usage(flags, fmt.Sprintf("%d arguments, want %d", len(rest), want))
 	}
 	return rest, nil
+}
+
+// Usage shows the usage and returns an error that ends the program with WrongUsage.
+func Usage(flags *flag.FlagSet, why string) error {
+	flags.Usage()
+	return fmt.Errorf("%w: %s", errUsage, why)
 }
 
 // Main runs a program until it ends or a signal comes, and returns its exit code. Errors
@@ -58,6 +68,7 @@ func Main(graceful bool, run func(ctx context.Context, args []string) error) int
 	root := context.Background() //nolint:forbidigo // a program begins here
 	ctx, stop := signal.NotifyContext(root, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	return report(ctx, os.Stderr, graceful, run(ctx, os.Args[1:]))
 }
 
@@ -69,7 +80,9 @@ func report(ctx context.Context, w io.Writer, graceful bool, err error) int {
 		fmt.Fprintln(w, "interrupted")
 		return Interrupted
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(w, err)
+		if _, told := errors.AsType[*usageError](err); !told {
+			fmt.Fprintln(w, err)
+		}
 		return WrongUsage
 	default:
 		fmt.Fprintln(w, "error:", err)

@@ -38,6 +38,12 @@ type Provisioner struct {
 // Acquire implements replica.Provisioner. It never waits: what this machine lacks now is
 // an error of kind NoCapacity.
 func (p *Provisioner) Acquire(ctx context.Context, req replica.Request, scope lifecycle.Scope) (replica.Node, error) {
+	if p.Accelerator != "" && p.Accelerator != "none" {
+		return nil, &lifecycle.Error{
+			Op: "local.Acquire", Kind: lifecycle.Invalid, Target: p.Accelerator, Err: errors.New("unknown accelerator"),
+			Hint: `use "none" for the CPU, or "" to detect`,
+		}
+	}
 	devices, err := p.take(ctx, req)
 	if err != nil {
 		scope.Begin(lifecycle.StageProvision, "").Close(err)
