@@ -28,9 +28,6 @@ const (
 
 func (c Config) process(t *testing.T) {
 	t.Parallel()
-	if c.CannotRun != "" {
-		t.Skip(c.CannotRun)
-	}
 	t.Run("stop while starting", c.stopWhileStarting)
 	t.Run("context ends while starting", c.contextEnds)
 	t.Run("two serve, one stops, one is killed", c.twoServe)
