@@ -268,22 +268,24 @@ func (p *parser) dict() (expr, error) {
 }
 
 func (p *parser) postfix(x expr) (expr, error) {
-	for {
-		var err error
+	return p.behind(x, ".", p.attribute, "[", p.subscript)
+}
+
+// behind parses what may follow a value any number of times: two operators and calls.
+func (p *parser) behind(x expr, op1 string, f1 func(expr) (expr, error), op2 string, f2 func(expr) (expr, error)) (_ expr, err error) {
+	for err == nil {
 		switch {
-		case p.skip("."):
-			x, err = p.attribute(x)
-		case p.skip("["):
-			x, err = p.subscript(x)
+		case p.skip(op1):
+			x, err = f1(x)
+		case p.skip(op2):
+			x, err = f2(x)
 		case p.peek().is("("):
 			x, err = p.callOf(x)
 		default:
 			return x, nil
 		}
-		if err != nil {
-			return nil, err
-		}
 	}
+	return nil, err
 }
 
 func (p *parser) attribute(x expr) (expr, error) {
@@ -361,22 +363,7 @@ func (p *parser) arguments() (a arguments, err error) {
 
 // filtered parses filters, tests and calls behind a value.
 func (p *parser) filtered(x expr) (expr, error) {
-	for {
-		var err error
-		switch {
-		case p.skip("|"):
-			x, err = p.filter(x)
-		case p.skip("is"):
-			x, err = p.test(x)
-		case p.peek().is("("):
-			x, err = p.callOf(x)
-		default:
-			return x, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
+	return p.behind(x, "|", func(x expr) (expr, error) { return p.filter(x) }, "is", p.test)
 }
 
 // filters parses what follows a block set or a filter tag.

@@ -47,6 +47,25 @@ type job struct {
 	prompt []int
 }
 
+// answers makes a handler of what turns a request's body into a job.
+func (s *Server) answers(parse func(*Backend, []byte) (job, error)) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		b, err := s.loaded()
+		if err != nil {
+			return err
+		}
+		text, err := body(w, r)
+		if err != nil {
+			return err
+		}
+		j, err := parse(b, text)
+		if err != nil {
+			return err
+		}
+		return s.answer(w, r, b, j)
+	}
+}
+
 // answer runs a job and writes what comes of it.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, b *Backend, j job) error {
 	req, err := j.request(b)

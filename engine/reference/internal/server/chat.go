@@ -22,22 +22,6 @@ type message struct {
 	Reasoning *string `json:"reasoning_content,omitempty"`
 }
 
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	b, err := s.loaded()
-	if err != nil {
-		return err
-	}
-	text, err := body(w, r)
-	if err != nil {
-		return err
-	}
-	j, err := s.chatJob(b, text)
-	if err != nil {
-		return err
-	}
-	return s.answer(w, r, b, j)
-}
-
 func (s *Server) chatJob(b *Backend, text []byte) (job, error) {
 	req := read(text)
 	j := job{params: req.params(b.Sampling, "max_tokens", "max_completion_tokens"), shape: chatShape}

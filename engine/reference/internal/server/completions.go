@@ -2,29 +2,12 @@ package server
 
 import (
 	"encoding/json"
-	"net/http"
 
 	"github.com/spinup-llm/spinup/engine/reference/internal/generate"
 )
 
 // defaultTokens is the length of a completion that asks for none.
 const defaultTokens = 16
-
-func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
-	b, err := s.loaded()
-	if err != nil {
-		return err
-	}
-	text, err := body(w, r)
-	if err != nil {
-		return err
-	}
-	j, err := s.completionJob(b, text)
-	if err != nil {
-		return err
-	}
-	return s.answer(w, r, b, j)
-}
 
 func (s *Server) completionJob(b *Backend, text []byte) (job, error) {
 	req := read(text)

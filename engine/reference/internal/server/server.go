@@ -43,8 +43,8 @@ func New(id string) *Server {
 	s.mux.HandleFunc("/health", method(http.MethodGet, s.health))
 	s.mux.HandleFunc("/v1/models", method(http.MethodGet, s.models))
 	s.mux.HandleFunc("/v1/models/{id...}", method(http.MethodGet, s.model))
-	s.mux.HandleFunc("/v1/chat/completions", method(http.MethodPost, s.chat))
-	s.mux.HandleFunc("/v1/completions", method(http.MethodPost, s.completions))
+	s.mux.HandleFunc("/v1/chat/completions", method(http.MethodPost, s.answers(s.chatJob)))
+	s.mux.HandleFunc("/v1/completions", method(http.MethodPost, s.answers(s.completionJob)))
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, invalid("", "there is nothing at %s %s", r.Method, r.URL.Path).with(http.StatusNotFound, "not_found"))
 	})
