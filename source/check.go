@@ -23,7 +23,12 @@ const checkReaders = 16
 type CheckOptions struct {
 	NoTokenizer bool // the tokenizer comes from elsewhere
 	NoWeights   bool // weights are made up or come from elsewhere
-	_           struct{}
+
+	// Safetensors refuses weights of another format, which the engine cannot read.
+	Safetensors bool
+	// Ranks are how the weights were saved by rank; nil means that they were not.
+	Ranks *Ranks
+	_     struct{}
 }
 
 // CheckModel reports, joined, each thing that a loadable model lacks: config.json, a
@@ -45,7 +50,13 @@ func CheckModel(ctx context.Context, src Source, m *Manifest, o *CheckOptions) e
 	if !o.NoTokenizer {
 		errs = append(errs, c.tokenizer(weights))
 	}
-	if !o.NoWeights {
+	switch {
+	case o.NoWeights:
+	case o.Ranks != nil:
+		errs = append(errs, c.ranks(ctx, *o.Ranks))
+	case o.Safetensors:
+		errs = append(errs, c.onlySafetensors(ctx, weights))
+	default:
 		errs = append(errs, c.complete(ctx, weights))
 	}
 	if err := lifecycle.FromContext(ctx, checkOp, m.URI); err != nil {

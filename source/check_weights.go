@@ -38,6 +38,8 @@ func hasGGUF(weights []File) bool {
 	return slices.ContainsFunc(weights, func(f File) bool { return path.Ext(f.Path) == ".gguf" })
 }
 
+func notSafetensors(f File) bool { return path.Ext(f.Path) != ".safetensors" }
+
 func isAdapter(f File) bool { return f.Path == "adapter_config.json" }
 
 // complete checks that all weights are there and that safetensors files are whole.
@@ -56,6 +58,16 @@ func (c *checker) complete(ctx context.Context, weights []File) error {
 	}
 	used := slices.DeleteFunc(weights, func(f File) bool { return !slices.Contains(named, f.Path) })
 	return errors.Join(c.absent(named, index.Path+" names it"), c.headers(ctx, used))
+}
+
+// onlySafetensors is complete for an engine that reads no other format.
+func (c *checker) onlySafetensors(ctx context.Context, weights []File) error {
+	some := slices.DeleteFunc(weights, notSafetensors)
+	if len(some) == 0 && !c.has("model.safetensors.index.json") {
+		return c.missing("model.safetensors", "convert the weights to safetensors, or choose another load format",
+			"there are no weights in *.safetensors, and the load format reads no others")
+	}
+	return c.complete(ctx, some)
 }
 
 // preferred returns the files of the one format that engines take first.
@@ -143,7 +155,7 @@ func (c *checker) absent(names []string, why string) error {
 
 // headers checks those of files that are safetensors.
 func (c *checker) headers(ctx context.Context, files []File) error {
-	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return path.Ext(f.Path) != ".safetensors" })
+	files = slices.DeleteFunc(slices.Clone(files), notSafetensors)
 	return c.each(files, func(f File) error { return c.header(ctx, f) })
 }
 
