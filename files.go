@@ -3,6 +3,7 @@ package spinup
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -34,6 +35,7 @@ type located struct {
 	Source   source.Source
 	Manifest *source.Manifest
 	Dir      string
+	Weights  *url.URL // nil means Dir
 }
 
 // claim returns the node's entry and whether the caller has to do the work. One whose
@@ -119,6 +121,7 @@ func (s *startup) wait(ctx context.Context, entry *shared) error {
 			return lifecycle.FromContext(ctx, "spinup.download", s.id())
 		}
 		s.state.Source, s.state.Manifest, s.state.Dir = entry.result.Source, entry.result.Manifest, entry.result.Dir
+		s.state.Spec.Weights = entry.result.Weights
 		return entry.err
 	})
 }
@@ -145,7 +148,7 @@ func (s *startup) bring(ctx context.Context, entry *shared) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	entry.result = located{Source: s.state.Source, Manifest: s.state.Manifest, Dir: s.state.Dir}
+	entry.result = located{Source: s.state.Source, Manifest: s.state.Manifest, Dir: s.state.Dir, Weights: s.state.Spec.Weights}
 	const name = "OnAfterDownloadModelFilesDistributed"
 	return s.hook(ctx, lifecycle.StageCallback, name, Callback.OnAfterDownloadModelFilesDistributed)
 }
@@ -177,7 +180,8 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 }
 
 // download brings the files to the directory that a hook chose, else to the cache. Files
-// that are on this machine already stay where they are.
+// that are on this machine already stay where they are, and so do weights that the engine
+// streams.
 func (s *startup) download(ctx context.Context, src source.Source, man *source.Manifest, entry *shared) error {
 	if here, ok := src.(source.InPlace); ok && s.state.Dir == "" {
 		s.state.Dir = here.LocalDir()
@@ -185,6 +189,14 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 		return nil
 	}
 	return s.stage(ctx, lifecycle.StageDownload, man.URI, func(ctx context.Context, span lifecycle.Scope) error {
+		if s.state.Spec.Weights = s.weights(man); s.state.Spec.Weights != nil {
+			fetched, left, err := streamable(man)
+			if err != nil {
+				return err
+			}
+			span.Progress(0, fetched.Size(), streaming(s.engine.Name(), left, s.state.Spec.Weights))
+			man = fetched
+		}
 		report := moved(span)
 		if s.state.Dir != "" {
 			return fetchTo(ctx, s.state.Downloads, src, man, s.state.Dir, report)

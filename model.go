@@ -135,7 +135,10 @@ func (m *model) checkOptions() *source.CheckOptions {
 	_, elsewhere := k.Extra["tokenizer"]
 	elsewhere = elsewhere || m.cfg.ModelLoadingConfig.TokenizerSource != ""
 	skipped, _ := k.Extra["skip_tokenizer_init"].(bool)
-	return &source.CheckOptions{NoTokenizer: elsewhere || skipped, NoWeights: k.LoadFormat == "dummy"}
+	return &source.CheckOptions{
+		NoTokenizer: elsewhere || skipped, NoWeights: k.LoadFormat == "dummy",
+		Safetensors: k.LoadFormat == streamer, Ranks: m.ranks(),
+	}
 }
 
 // devices is how many accelerators a replica takes; the embedded engine takes none.

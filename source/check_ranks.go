@@ -58,7 +58,8 @@ func (r Ranks) Globs() ([]string, error) {
 	return globs, nil
 }
 
-func (r Ranks) pattern() string {
+// Name returns the Pattern, or the default that stands for it.
+func (r Ranks) Name() string {
 	switch {
 	case r.Pattern != "":
 		return r.Pattern
@@ -71,7 +72,7 @@ func (r Ranks) pattern() string {
 
 func (r Ranks) fields() ([]string, error) {
 	var names []string
-	for _, m := range patternField.FindAllStringSubmatch(r.pattern(), -1) {
+	for _, m := range patternField.FindAllStringSubmatch(r.Name(), -1) {
 		switch m[1] {
 		case "rank", "tp_rank", "pp_rank", "part":
 			names = append(names, m[1])
@@ -86,7 +87,7 @@ func (r Ranks) fields() ([]string, error) {
 
 // glob is the pattern of one rank's files.
 func (r Ranks) glob(stage, rank int) string {
-	return patternField.ReplaceAllStringFunc(r.pattern(), func(s string) string {
+	return patternField.ReplaceAllStringFunc(r.Name(), func(s string) string {
 		m := patternField.FindStringSubmatch(s)
 		width, _ := strconv.Atoi(m[2]) // "" is none
 		switch m[1] {
@@ -107,7 +108,7 @@ func (r Ranks) glob(stage, rank int) string {
 func (c *checker) ranks(ctx context.Context, r Ranks) error {
 	globs, err := r.Globs()
 	if err != nil {
-		return c.fail(lifecycle.Invalid, r.pattern(), "correct the pattern of its files", err)
+		return c.fail(lifecycle.Invalid, r.Name(), "correct the pattern of its files", err)
 	}
 	if more := c.moreRanks(r); more != nil {
 		return more
@@ -141,7 +142,7 @@ func (c *checker) moreRanks(r Ranks) error {
 	if ranks == max(1, r.Tensor) && stages == max(1, r.Pipeline) {
 		return nil
 	}
-	return c.fail(lifecycle.Invalid, r.pattern(),
+	return c.fail(lifecycle.Invalid, r.Name(),
 		fmt.Sprintf("set tensor_parallel_size: %d and pipeline_parallel_size: %d, or save it anew", ranks, stages),
 		fmt.Errorf("the checkpoint was saved for %d × %d ranks, not for %d × %d", ranks, stages, max(1, r.Tensor), max(1, r.Pipeline)))
 }

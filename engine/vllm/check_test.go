@@ -119,6 +119,9 @@ var modelCases = map[string]checkCase{
 	"overridden":             {spec: kwargs("max_model_len", 99999, "hf_overrides", map[string]any{"max_position_embeddings": 131072.0})},
 }
 
+// emptyShard is a safetensors file without tensors.
+const emptyShard = "\x02\x00\x00\x00\x00\x00\x00\x00{}"
+
 var weightCases = map[string]checkCase{
 	"no weights":             {damage: remove("model.safetensors"), kind: lifecycle.MissingFile, target: "", hint: "*.safetensors"},
 	"no weights are needed":  {damage: remove("model.safetensors"), spec: kwargs("load_format", "dummy")},
@@ -157,7 +160,14 @@ var optionCases = map[string]checkCase{
 	"streamer, misspelt key":  {spec: kwargs("load_format", "runai_streamer", "model_loader_extra_config", map[string]any{"concurency": 1}), kind: lifecycle.Invalid, target: "model_loader_extra_config.concurency", hint: `"concurrency"`},
 	"streamer, bad value":     {spec: kwargs("load_format", "runai_streamer", "model_loader_extra_config", map[string]any{"concurrency": 0}), kind: lifecycle.Invalid, target: "model_loader_extra_config.concurrency", hint: "default"},
 	"streamer, no boolean":    {spec: kwargs("load_format", "runai_streamer", "model_loader_extra_config", map[string]any{"distributed": "y"}), kind: lifecycle.Invalid, target: "model_loader_extra_config.distributed", hint: "true or false"},
-	"sharded":                 {spec: kwargs("load_format", "sharded_state", "model_loader_extra_config", map[string]any{"pattern": "x"})},
+	"sharded":                 {damage: put("x-0.safetensors", emptyShard), spec: kwargs("load_format", "sharded_state", "model_loader_extra_config", map[string]any{"pattern": "x-{rank}.safetensors"})},
+	"sharded, by default":     {damage: put("model-rank-0-part-0.safetensors", emptyShard), spec: kwargs("load_format", "runai_streamer_sharded")},
+	"sharded, a rank lacks":   {damage: put("model-rank-0-part-0.safetensors", emptyShard), spec: kwargs("load_format", "sharded_state", "tensor_parallel_size", 2), kind: lifecycle.MissingFile, target: "model-rank-1-part-*.safetensors", hint: "parallelism"},
+	"sharded, a cut file":     {damage: put("model-rank-0-part-0.safetensors", "cut"), spec: kwargs("load_format", "sharded_state"), kind: lifecycle.Corrupt, target: "model-rank-0-part-0.safetensors", hint: "fetch it again"},
+	"sharded, bad pattern":    {spec: kwargs("load_format", "runai_streamer_sharded", "tensor_parallel_size", 2, "model_loader_extra_config", map[string]any{"pattern": "x-{part}"}), kind: lifecycle.Invalid, target: "model_loader_extra_config.pattern", hint: "model-rank-{rank}-part-{part}.safetensors"},
+	"sharded, no pattern":     {spec: kwargs("load_format", "runai_streamer_sharded", "model_loader_extra_config", map[string]any{"pattern": 1}), kind: lifecycle.Invalid, target: "model_loader_extra_config.pattern", hint: "{rank}"},
+	"sharded, misspelt key":   {damage: put("model-rank-0-part-0.safetensors", emptyShard), spec: kwargs("load_format", "runai_streamer_sharded", "model_loader_extra_config", map[string]any{"patern": "x"}), kind: lifecycle.Invalid, target: "model_loader_extra_config.patern", hint: `"pattern"`},
+	"sharded, without keys":   {spec: engine.Spec{Weights: &url.URL{Scheme: "s3", User: url.User("anonymous"), Host: "b", Path: "/m"}, Kwargs: map[string]any{"load_format": "runai_streamer_sharded"}}, kind: lifecycle.Invalid, target: "engine_kwargs.load_format", hint: "anonymous@"},
 	"default, alien key":      {spec: kwargs("model_loader_extra_config", map[string]any{"pattern": "x"}), kind: lifecycle.Invalid, target: "model_loader_extra_config.pattern", hint: "remove it"},
 	"dummy takes none":        {spec: kwargs("load_format", "dummy", "model_loader_extra_config", map[string]any{"x": 1}), kind: lifecycle.Invalid, target: "model_loader_extra_config", hint: "remove"},
 	"sleep mode on a CPU":     {spec: kwargs("enable_sleep_mode", true), kind: lifecycle.Invalid, target: "engine_kwargs.enable_sleep_mode", hint: "remove"},

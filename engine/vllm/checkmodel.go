@@ -165,7 +165,11 @@ func (c *check) files() error {
 		return nil // model has said so
 	}
 	var weights error
-	if format := c.loadFormat(); c.spec.Weights == nil && format != "dummy" {
+	switch format := c.loadFormat(); {
+	case c.spec.Weights != nil, format == "dummy":
+	case isSharded(format):
+		weights = c.shardsOfRanks()
+	default:
 		weights = checkWeights(c.spec.Dir, format)
 	}
 	return errors.Join(c.tokenizer(), weights)

@@ -69,8 +69,8 @@ func modelArg(spec engine.Spec) string {
 		return spec.Dir
 	case spec.Weights.Scheme == "" || spec.Weights.Scheme == "file":
 		return spec.Weights.Path
-	default:
-		return spec.Weights.String()
+	default: // literally, as keys of a bucket are, and without "anonymous@", which the environment says
+		return spec.Weights.Scheme + "://" + spec.Weights.Host + spec.Weights.Path
 	}
 }
 

@@ -118,17 +118,48 @@ func TestUnknownInstallationTakesAnyName(t *testing.T) {
 func TestWhatIsServed(t *testing.T) {
 	t.Parallel()
 	e := installation(t)
-	uri, err := url.Parse("s3://bucket/llama")
-	require.NoError(t, err)
+	bucket := &url.URL{Scheme: "s3", Host: "bucket", Path: "/llama"}
+	public := &url.URL{Scheme: "s3", User: url.User("anonymous"), Host: "bucket", Path: "/100% llama"}
 	for want, spec := range map[string]engine.Spec{
-		"/models/m":         {Dir: "/models/m"},
-		"s3://bucket/llama": {Dir: "/models/m", Weights: uri},
-		"org/name":          {ModelID: "org/name"},
+		"/models/m":              {Dir: "/models/m"},
+		"s3://bucket/llama":      {Dir: "/models/m", Weights: bucket},
+		"s3://bucket/100% llama": {Dir: "/models/m", Weights: public},
+		"org/name":               {ModelID: "org/name"},
 	} {
 		spec.Addr = "127.0.0.1:1"
 		cmd, err := e.Command(spec)
 		require.NoError(t, err)
 		require.Equal(t, want, cmd.Args[1])
+	}
+}
+
+// An engine that reads a bucket gets what its three clients need, from env_vars or the
+// process; another one gets nothing of it.
+func TestEnvironmentOfABucket(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "of the host")
+	t.Setenv("AWS_ACCESS_KEY_ID", "of the host")
+	t.Setenv("RUNAI_STREAMER_CONCURRENCY", "4")
+	e := installation(t)
+	env := func(weights *url.URL, vars lifecycle.EnvVars) lifecycle.EnvVars {
+		cmd, err := e.Command(engine.Spec{ModelID: "m", Dir: "/m", Weights: weights, Addr: "127.0.0.1:1", Env: vars})
+		require.NoError(t, err)
+		return cmd.Env
+	}
+	own := lifecycle.EnvVars{"AWS_ACCESS_KEY_ID": "id", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "AWS_REGION": "eu-west-1"}
+	got := env(&url.URL{Scheme: "s3", Host: "b", Path: "/m"}, own)
+	for key, want := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "of the host", "RUNAI_STREAMER_CONCURRENCY": "4",
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "RUNAI_STREAMER_S3_ENDPOINT": "http://127.0.0.1:9",
+		"RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "0", "RUNAI_STREAMER_S3_UNSIGNED": "",
+		"AWS_DEFAULT_REGION": "eu-west-1",
+	} {
+		require.Equal(t, want, got[key], key)
+	}
+	got = env(&url.URL{Scheme: "s3", User: url.User("anonymous"), Host: "b", Path: "/m"}, nil)
+	require.Equal(t, "1", got["RUNAI_STREAMER_S3_UNSIGNED"])
+	require.Empty(t, got["RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING"], "AWS itself is asked by host")
+	for key := range env(nil, nil) {
+		require.False(t, strings.HasPrefix(key, "AWS_SECRET") || strings.HasPrefix(key, "RUNAI_"), key)
 	}
 }
 

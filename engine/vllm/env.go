@@ -38,7 +38,9 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 		env["CUDA_VISIBLE_DEVICES"] = strings.Join(spec.Devices, ",")
 	}
 	maps.Copy(env, traceEnvironment(spec))
+	maps.Copy(env, bucketEnvironment(spec, os.Environ()))
 	maps.Copy(env, spec.Env)
+	completeBucket(env, spec)
 	if spec.Trace.Endpoint != nil {
 		bypassProxy(env, spec.Trace.Endpoint.Hostname())
 	}

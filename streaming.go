@@ -1,0 +1,82 @@
+package spinup
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
+
+// The load formats with which the engine reads the weights itself.
+const (
+	streamer        = "runai_streamer"
+	streamerSharded = "runai_streamer_sharded"
+)
+
+// streamed are the buckets that each of them reads in place. Of other sources everything
+// is fetched, and the engine streams from the directory.
+var streamed = map[string][]string{
+	streamer:        {"s3", "gs"},
+	streamerSharded: {"s3"},
+}
+
+// weights returns where the engine reads the weights of man itself, or nil where they are
+// to be fetched.
+func (m *model) weights(man *source.Manifest) *url.URL {
+	scheme, rest, ok := strings.Cut(man.URI, "://")
+	if !ok || !slices.Contains(streamed[m.cfg.EngineKwargs.LoadFormat], scheme) {
+		return nil
+	}
+	bucket, folder, _ := strings.Cut(rest, "/")
+	u := &url.URL{Scheme: scheme, Host: bucket, Path: "/" + folder}
+	if strings.HasPrefix(m.source(), scheme+"://anonymous@") {
+		u.User = url.User("anonymous")
+	}
+	return u
+}
+
+// ranks is how a checkpoint that is saved by rank has to be saved; nil for all others.
+func (m *model) ranks() *source.Ranks {
+	k := m.cfg.EngineKwargs
+	if k.LoadFormat != streamerSharded && k.LoadFormat != "sharded_state" {
+		return nil
+	}
+	extra, _ := k.Extra["model_loader_extra_config"].(map[string]any)
+	pattern, _ := extra["pattern"].(string)
+	return &source.Ranks{Pattern: pattern, Tensor: k.TensorParallelSize, Pipeline: k.PipelineParallelSize}
+}
+
+// weightFormats end the names of files that hold weights, of any engine.
+var weightFormats = []string{
+	".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".h5", ".msgpack", ".tensors", ".npz",
+}
+
+func isWeights(f source.File) bool { return slices.Contains(weightFormats, path.Ext(f.Path)) }
+
+// streamable splits man into what is fetched and what the engine streams. It refuses files
+// without an ETag, which the streamer fails on with "File access error" alone.
+func streamable(man *source.Manifest) (fetched, left *source.Manifest, err error) {
+	fetched = man.Filter(func(f source.File) bool { return !isWeights(f) })
+	left = man.Filter(isWeights)
+	for _, f := range left.Files {
+		if f.Version == "" && path.Ext(f.Path) == ".safetensors" {
+			return nil, nil, &lifecycle.Error{
+				Op: "spinup.stream", Kind: lifecycle.Invalid, Target: man.URI + "/" + f.Path,
+				Err:  errors.New("the server gives no ETag for it, which the streamer needs"),
+				Hint: "upload the file through S3 instead of copying it into the server's folder, or leave load_format out",
+			}
+		}
+	}
+	return fetched, left, nil
+}
+
+// streaming tells what is not fetched and who reads it.
+func streaming(engine string, left *source.Manifest, from *url.URL) string {
+	return fmt.Sprintf("%s streams %d weight files, %.2f GB, from %s://%s%s, and reads the small files once more itself",
+		engine, len(left.Files), float64(left.Size())/1e9, from.Scheme, from.Host, from.Path)
+}
