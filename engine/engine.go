@@ -43,6 +43,20 @@ type KwargsChecker interface {
 	CheckKwargs(spec Spec) error
 }
 
+// A Preloader is an Engine whose process can begin before its model is there. See [Preload].
+// Optional; its methods are pure as well.
+type Preloader interface {
+	Engine
+	// Preload returns the command of a process that does what needs no model, for a spec
+	// whose Dir, Weights, Addr and Trace are to come; the probes and the warm-up are those
+	// of the later Command. Its parser ends StagePreload when it has nothing more to do.
+	// An error says why there can be no such process.
+	Preload(spec Spec) (Command, error)
+	// Become returns what the process of preloaded reads from its input to go on as cmd,
+	// or an error that says what of cmd it cannot take on any more.
+	Become(preloaded, cmd Command) (input []byte, err error)
+}
+
 // A Tracer is an Engine that exports spans of its start over OTLP. Optional.
 type Tracer interface {
 	Engine

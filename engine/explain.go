@@ -97,9 +97,9 @@ func (p *Process) complete(err error, kind lifecycle.Kind, op string) error {
 	return &c
 }
 
-// redactor takes the values of the environments out of a text, and each line of a value of
-// several, as output comes by lines.
-func redactor(envs ...lifecycle.EnvVars) func(string) string {
+// secretsOf holds the values of the environments, and each line of a value of several, as
+// output comes by lines.
+func secretsOf(envs ...lifecycle.EnvVars) lifecycle.EnvVars {
 	secrets := lifecycle.EnvVars{}
 	for _, env := range envs {
 		for k, v := range env {
@@ -109,5 +109,5 @@ func redactor(envs ...lifecycle.EnvVars) func(string) string {
 			}
 		}
 	}
-	return secrets.Redact
+	return secrets
 }

@@ -20,11 +20,18 @@ type output struct {
 	ended chan struct{} // closed at the end of the output
 
 	mu     sync.Mutex
-	parser Parser
+	parser Parser   // set before drain
 	tail   []string // not redacted
 }
 
-func newOutput(p Parser) *output { return &output{parser: p, ended: make(chan struct{})} }
+func newOutput() *output { return &output{ended: make(chan struct{})} }
+
+// use makes p read what comes from now on.
+func (o *output) use(p Parser) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.parser = p
+}
 
 // drain reads r to its end and closes it. each gets every line and what it meant.
 func (o *output) drain(r io.ReadCloser, each func(line string, events []lifecycle.Event)) {

@@ -7,6 +7,9 @@ import (
 	"iter"
 	"log/slog"
 	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -16,16 +19,15 @@ import (
 // methods may be called concurrently and again.
 type Process struct {
 	model    string
-	url      *url.URL
 	opts     *Options
 	log      *lifecycle.Log
-	scope    lifecycle.Scope // for moments: this log only
-	redact   func(string) string
+	scope    lifecycle.Scope                   // for moments: this log only
+	hidden   atomic.Pointer[lifecycle.EnvVars] // taken out of what leaves the process
 	stages   *stages
 	output   *output
-	command  *Command
 	handle   Handle
-	release  func()  // gives the address back
+	stop     os.Signal
+	told     *signal // the order is here; sent at the launch but after Preload
 	stopping *signal // Stop was called
 	killing  *signal // a Stop has waited long enough
 	killed   *signal // Kill was called
@@ -36,6 +38,18 @@ type Process struct {
 	done     *signal // nothing is left
 	exit     exit
 	err      error
+
+	mu sync.Mutex // between the end and an order that comes late
+	order
+}
+
+// An order is what a process is to run, and where.
+type order struct {
+	command *Command
+	url     *url.URL
+	parser  Parser
+	release func() // gives the address back; nil before there is one
+	secrets *lifecycle.EnvVars
 }
 
 // exit is what Wait returned.
@@ -48,23 +62,34 @@ type exit struct {
 // is first, and both stop it in the same way; context.Cause(ctx) appears in Err. Start
 // returns once the process runs; Ready waits for the rest.
 func Start(ctx context.Context, e Engine, spec Spec, opts *Options) (*Process, error) {
-	o := opts.withDefaults()
-	p := &Process{
-		model: spec.ModelID, opts: &o, log: lifecycle.NewLog(),
-		redact: spec.Env.Redact, stopping: newSignal(), killing: newSignal(), killed: newSignal(),
-		serving: newSignal(), down: newSignal(), gone: newSignal(), ended: newSignal(), done: newSignal(),
-	}
-	p.report(spec)
-	if err := p.prepare(ctx, e, spec); err != nil {
+	p := newProcess(spec, opts)
+	p.stages.begin(lifecycle.StageCheck, e.Name())
+	o, err := p.prepare(ctx, e, spec)
+	if err != nil {
 		p.stages.close(err)
 		return nil, err
 	}
-	if err := p.launch(ctx, e); err != nil {
-		p.release()
+	p.take(&o)
+	p.stages.begin(lifecycle.StagePreload, e.Name()+" starts")
+	if err := p.launch(ctx, e, o.command); err != nil {
+		p.stages.close(err)
+		o.release()
 		return nil, err
 	}
 	go p.supervise(ctx)
 	return p, nil
+}
+
+func newProcess(spec Spec, opts *Options) *Process {
+	o := opts.withDefaults()
+	p := &Process{
+		model: spec.ModelID, opts: &o, log: lifecycle.NewLog(), output: newOutput(),
+		told: newSignal(), stopping: newSignal(), killing: newSignal(), killed: newSignal(),
+		serving: newSignal(), down: newSignal(), gone: newSignal(), ended: newSignal(), done: newSignal(),
+	}
+	p.hidden.Store(&spec.Env)
+	p.report(spec)
+	return p
 }
 
 // report makes the stages tell both our own log and the scope of the options.
@@ -83,48 +108,73 @@ func (p *Process) report(spec Spec) {
 			upward(ev)
 		}
 	}
-	p.stages = newStages(shared, func(s string) string { return p.redact(s) })
+	p.stages = newStages(shared, p.redact)
 }
 
-// prepare checks and makes everything up to the launch.
-func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (err error) {
-	p.stages.begin(lifecycle.StageCheck, e.Name())
-	if err = e.Check(spec); err != nil {
-		return p.complete(err, lifecycle.Invalid, "engine.Check")
+func (p *Process) redact(s string) string { return p.hidden.Load().Redact(s) }
+
+// prepare checks and makes everything up to the launch. The address is the caller's to
+// give back.
+func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (order, error) {
+	if err := e.Check(spec); err != nil {
+		return order{}, p.complete(err, lifecycle.Invalid, "engine.Check")
 	}
-	spec.Addr, p.release, err = listenAddr(ctx, spec.Addr)
+	addr, release, err := listenAddr(ctx, spec.Addr)
 	if err != nil {
-		return err
+		return order{}, err
 	}
+	spec.Addr = addr
 	cmd, err := e.Command(spec)
 	if err == nil && cmd.ReadyPath == "" {
 		err = fmt.Errorf("engine %s names no ReadyPath", e.Name())
 	}
 	if err != nil {
-		p.release()
-		return p.complete(err, lifecycle.Invalid, "engine.Command")
+		release()
+		return order{}, p.complete(err, lifecycle.Invalid, "engine.Command")
 	}
-	p.command = &cmd
-	p.redact = redactor(cmd.Env, spec.Env)
-	p.url = &url.URL{Scheme: "http", Host: reachable(spec.Addr)}
-	p.output = newOutput(e.NewParser(spec))
-	return nil
+	secrets := secretsOf(cmd.Env, spec.Env)
+	return order{
+		command: &cmd, url: &url.URL{Scheme: "http", Host: reachable(spec.Addr)}, parser: e.NewParser(spec),
+		release: release, secrets: &secrets,
+	}, nil
 }
 
-func (p *Process) launch(ctx context.Context, e Engine) error {
-	p.stages.begin(lifecycle.StagePreload, e.Name()+" starts")
-	h, err := p.opts.Launcher.Launch(ctx, *p.command)
-	if err != nil {
-		err = p.complete(err, lifecycle.EngineFailed, "engine.Launch")
-		p.stages.close(err)
-		return err
+// take makes o the process's own, unless that ends already.
+func (p *Process) take(o *order) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down.isSent() {
+		return false
 	}
-	p.handle = h
-	if addr := h.Addr(); addr != "" {
+	p.order = *o
+	p.hidden.Store(o.secrets)
+	p.output.use(o.parser)
+	if p.handle != nil {
+		p.reach()
+	}
+	p.told.send()
+	return true
+}
+
+// reach takes the launcher's word for the address, where it has one.
+func (p *Process) reach() {
+	if addr := p.handle.Addr(); addr != "" {
 		p.url.Host = addr
 	}
+}
+
+// launch runs cmd, which need not be the whole order yet.
+func (p *Process) launch(ctx context.Context, e Engine, cmd *Command) error {
+	h, err := p.opts.Launcher.Launch(ctx, *cmd)
+	if err != nil {
+		return p.complete(err, lifecycle.EngineFailed, "engine.Launch")
+	}
+	p.handle, p.stop = h, cmd.stopSignal()
+	if p.told.isSent() {
+		p.reach()
+	}
 	p.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "engine launched", slog.String("model", p.model),
-		slog.String("engine", e.Name()), slog.String("process", h.ID()), slog.String("address", p.url.Host))
+		slog.String("engine", e.Name()), slog.String("process", h.ID()))
 	return nil
 }
 

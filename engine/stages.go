@@ -8,7 +8,8 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
-// stages keeps exactly one stage open from begin to close, and knows when it last moved.
+// stages keeps exactly one stage open from begin to close, and knows when it last moved. A
+// process that has nothing to do before it is told its model has none open meanwhile.
 type stages struct {
 	redact func(string) string
 	woken  chan struct{} // has an element after progress
@@ -18,6 +19,8 @@ type stages struct {
 	open   lifecycle.Scope
 	stage  lifecycle.Stage // of open; "" when none is
 	sealed bool            // the parser cannot open stages any more
+	ahead  bool            // preload is on before the model is told
+	told   bool            // and now it is
 	moved  time.Time
 }
 
@@ -37,6 +40,37 @@ func (s *stages) beginLocked(stage lifecycle.Stage, message string) {
 	s.open, s.stage = s.root.Begin(stage, message), stage
 	s.progressed()
 }
+
+// preload opens the stage of a process that is told its model later.
+func (s *stages) preload(message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.beginLocked(lifecycle.StagePreload, message)
+	s.ahead = true
+}
+
+// tell says that the process has been told its model. What follows begins when preload is
+// over, too.
+func (s *stages) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = true
+	if s.stage == "" && !s.sealed {
+		s.beginLocked(lifecycle.StageEngineConfig, "")
+	}
+}
+
+func (s *stages) preloadedLocked() {
+	s.ahead = false
+	if s.told {
+		s.beginLocked(lifecycle.StageEngineConfig, "")
+		return
+	}
+	s.closeLocked(nil)
+}
+
+// skip says why there is no preload, or none any more.
+func (s *stages) skip(why error) { s.root.Skip(lifecycle.StagePreload, s.redact(why.Error())) }
 
 // close ends the open stage, if there is one.
 func (s *stages) close(err error) {
@@ -80,6 +114,8 @@ func (s *stages) applyLocked(e lifecycle.Event) {
 	switch {
 	case e.Stage == lifecycle.StageReady || e.Stage == lifecycle.StageStopped:
 		// Those moments are not the parser's to tell.
+	case s.ahead && e.Stage == lifecycle.StagePreload && e.Phase == lifecycle.End:
+		s.preloadedLocked()
 	case e.Phase == lifecycle.Skip:
 		s.root.Skip(e.Stage, e.Message)
 	case e.Phase == lifecycle.Begin && e.Stage != s.stage:
@@ -105,9 +141,12 @@ func (s *stages) progressed() {
 	}
 }
 
-// quiet tells the open stage and for how long nothing has moved.
+// quiet tells the open stage and for how long nothing has moved. Without one, nothing has to.
 func (s *stages) quiet() (lifecycle.Stage, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stage == "" {
+		return "", 0
+	}
 	return s.stage, time.Since(s.moved)
 }

@@ -28,14 +28,22 @@ func (p *Process) supervise(ctx context.Context) {
 	var tasks sync.WaitGroup
 	probing, stopProbing := context.WithCancel(ctx)
 	probed, broken := make(chan error, 1), make(chan error, 1)
-	tasks.Go(func() { probed <- p.probe(probing) })
+	tasks.Go(func() {
+		select {
+		case <-p.told.sent:
+			probed <- p.probe(probing)
+		case <-probing.Done():
+		}
+	})
 	tasks.Go(func() { p.output.drain(p.handle.Output(), p.line(ctx, broken)) })
 	tasks.Go(func() {
 		p.exit.code, p.exit.err = p.handle.Wait()
 		p.gone.send()
 	})
 	end := p.watch(ctx, probed, broken)
-	p.down.send()
+	p.mu.Lock()
+	p.down.send() // no order after this
+	p.mu.Unlock()
 	stopProbing()
 	if end.asked {
 		p.askToEnd(ctx)
@@ -46,10 +54,18 @@ func (p *Process) supervise(ctx context.Context) {
 	if in := p.handle.Input(); in != nil {
 		_ = in.Close()
 	}
-	p.release()
+	p.giveBack()
 	p.scope.Mark(lifecycle.StageStopped, "")
 	p.log.Close()
 	p.done.send()
+}
+
+func (p *Process) giveBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.release != nil {
+		p.release()
+	}
 }
 
 // line takes in one line of output. A failure that the parser sees goes to broken.
@@ -160,7 +176,7 @@ func (p *Process) behind(ctx context.Context, err error) ending {
 
 // askToEnd sends the stop signal and waits for the end as long as it may take.
 func (p *Process) askToEnd(ctx context.Context) {
-	if err := p.handle.Signal(p.command.stopSignal()); err != nil {
+	if p.killing.isSent() || p.handle.Signal(p.stop) != nil {
 		return
 	}
 	limit := time.NewTimer(p.opts.StopWithin)

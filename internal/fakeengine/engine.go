@@ -64,8 +64,8 @@ func (Engine) Command(spec engine.Spec) (engine.Command, error) {
 // NewParser implements engine.Engine.
 func (Engine) NewParser(engine.Spec) engine.Parser { return &parser{} }
 
-// parser knows lines of four forms: "stage NAME MESSAGE", "progress DONE/TOTAL", "error: CAUSE"
-// and "fatal: CAUSE".
+// parser knows lines of five forms: "stage NAME MESSAGE", "progress DONE/TOTAL", "error: CAUSE",
+// "fatal: CAUSE" and "preloaded".
 type parser struct {
 	stage lifecycle.Stage
 	cause string
@@ -78,6 +78,8 @@ func (p *parser) Parse(line []byte) []lifecycle.Event {
 		name, message, _ := strings.Cut(rest, " ")
 		p.stage = lifecycle.Stage(name)
 		return []lifecycle.Event{{Stage: p.stage, Phase: lifecycle.Begin, Message: message}}
+	case "preloaded":
+		return []lifecycle.Event{{Stage: lifecycle.StagePreload, Phase: lifecycle.End}}
 	case "progress":
 		return p.progress(rest)
 	case "error:", "fatal:":

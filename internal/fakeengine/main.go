@@ -48,6 +48,8 @@ func Main() {
 	switch os.Args[1] {
 	case engineArg:
 		(&fake{modes: strings.Split(os.Args[2], ","), addr: os.Args[3], dir: os.Args[4]}).run()
+	case earlyArg:
+		early(strings.Split(os.Args[2], ","), os.Args[3])
 	case childArg:
 		child(os.Args[2], os.Args[3])
 	default:

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// Preloaded is what [Preload] has begun. Its methods may not be called concurrently.
+type Preloaded struct {
+	engine  Engine
+	opts    *Options
+	command *Command // of process
+	process *Process // nil when there is none, or not any more
+	follow  func(context.Context)
+}
+
+// Preload begins an engine whose model is not there yet: the process does what needs none,
+// and waits. It never fails: where the engine is no [Preloader], or cannot do it here, there
+// is no process, a skipped StagePreload says why, and [Preloaded.Start] is the whole start.
+// Of spec, Dir, Weights, Addr and Trace may be missing. Exactly one of Start and Discard has
+// to follow; Discard may follow both. The process ends with ctx, too.
+//
+//	early := engine.Preload(ctx, e, spec, nil)
+//	defer early.Discard(ctx)
+//	spec.Dir, err = download(ctx)
+//	…
+//	p, err := early.Start(ctx, spec)
+func Preload(ctx context.Context, e Engine, spec Spec, opts *Options) *Preloaded {
+	l := &Preloaded{engine: e, opts: opts}
+	driver, ok := e.(Preloader)
+	if !ok {
+		return l
+	}
+	p := newProcess(spec, opts)
+	cmd, err := driver.Preload(spec)
+	if err != nil {
+		p.stages.skip(err)
+		return l
+	}
+	secrets := secretsOf(cmd.Env, spec.Env)
+	p.hidden.Store(&secrets)
+	p.output.use(e.NewParser(spec))
+	p.stages.preload(e.Name() + " starts, its model is to come")
+	if err := p.launch(ctx, e, &cmd); err != nil {
+		p.stages.close(err)
+		return l
+	}
+	l.supervise(ctx, p, &cmd)
+	return l
+}
+
+func (l *Preloaded) supervise(ctx context.Context, p *Process, cmd *Command) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.process, l.command = p, cmd
+	l.follow = func(other context.Context) {
+		unlink := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+		context.AfterFunc(ctx, func() { unlink() })
+	}
+	go func() {
+		defer cancel(nil)
+		p.supervise(ctx)
+	}()
+}
+
+// Start is [Start] with the process that is there, which from now on ends with ctx, too.
+// Where it has died meanwhile, or cannot become what spec wants any more, it is ended, a
+// skipped StagePreload says why, and the engine starts anew.
+func (l *Preloaded) Start(ctx context.Context, spec Spec) (*Process, error) {
+	p := l.process
+	if p == nil {
+		return Start(ctx, l.engine, spec, l.opts)
+	}
+	check := p.stages.root.Begin(lifecycle.StageCheck, l.engine.Name())
+	o, err := p.prepare(ctx, l.engine, spec)
+	check.Close(err)
+	if err != nil {
+		l.Discard(ctx)
+		return nil, err
+	}
+	if why := l.hand(ctx, &o); why != nil {
+		l.Discard(ctx)
+		p.stages.skip(fmt.Errorf("the engine starts anew: %w", why))
+		return Start(ctx, l.engine, spec, l.opts)
+	}
+	l.process = nil
+	return p, nil
+}
+
+// hand tells the process its order. After an error the process is to be discarded.
+func (l *Preloaded) hand(ctx context.Context, o *order) error {
+	p := l.process
+	input, err := l.engine.(Preloader).Become(*l.command, *o.command) //nolint:forcetypeassert // Preload has seen it
+	if err == nil && p.handle.Input() == nil {
+		err = errors.New("its launcher gives it no input")
+	}
+	if err != nil {
+		o.release()
+		return err
+	}
+	if !p.take(o) {
+		o.release()
+		return p.whyEnded(ctx)
+	}
+	p.stages.tell()
+	l.follow(ctx)
+	_, err = p.handle.Input().Write(input)
+	return err
+}
+
+// whyEnded waits for the reason, which follows the end soon.
+func (p *Process) whyEnded(ctx context.Context) error {
+	select {
+	case <-p.ended.sent:
+	case <-ctx.Done():
+	}
+	if err := p.Err(); err != nil {
+		return err
+	}
+	return errStopped
+}
+
+// Discard ends the process, unless Start has given it away, and returns when nothing is
+// left; errors are those of [Process.Stop].
+func (l *Preloaded) Discard(ctx context.Context) error {
+	p := l.process
+	if p == nil {
+		return nil
+	}
+	l.process = nil
+	p.killing.send() // it has nothing to bring to an end
+	return p.Stop(ctx)
+}
