@@ -21,52 +21,35 @@ const (
 )
 
 // An assembly is one file on its way: a partial file that workers write to at the offsets
-// of their parts. Each part belongs to one worker at a time; the rest is guarded by mu.
+// of their parts. Each part belongs to one worker at a time; what follows mu is guarded by it
+// while more than one worker is at the file.
 type assembly struct {
 	place     *place
 	file      source.File
 	kind      crc.Kind     // of the parts' sums
 	combined  bool         // the file's digest is what the parts' sums combine to
 	ordered   *ordered     // nil when combined, or when there is no digest
-	parts     []*part      // sorted, and covering the file
 	left      atomic.Int32 // parts that have not landed
 	refetched bool         // touched only by the worker that lands the last part
 
 	mu      sync.Mutex
+	parts   []*part  // sorted, and covering the file
 	out     *os.File // nil until opened
 	journal *os.File // nil when there is none
+	needed  int64    // bytes of disk to take, before out is opened and after it is published
 	kept    []journal.Segment
-}
-
-// A part is a range of a file. Its worker changes it; others read pos.
-type part struct {
-	asm       *assembly
-	off, end  int64
-	pos       atomic.Int64 // all before has been written
-	sum       uint64       // of [off, pos)
-	noted     int64        // pos when the journal was last told
-	oversized bool         // a body was too long once
-}
-
-func (p *part) missing() int64 { return p.end - p.pos.Load() }
-
-// reserve allocates what is left of the part, which is cheaper than to do it bit by bit.
-func (p *part) reserve() error {
-	if p.missing() <= mib {
-		return nil
-	}
-	return reserve(p.asm.out, p.pos.Load(), p.missing())
 }
 
 // newAssembly takes over what was found of a file; expect adds the rest.
 func newAssembly(at *place, f finding) *assembly {
-	a := &assembly{place: at, file: f.file, kind: kindOf(f.file), kept: f.have}
+	a := &assembly{place: at, file: f.file, kind: kindOf(f.file), kept: f.have, needed: f.needed()}
 	if _, a.combined = crc.Lookup(f.file.Digest.Algorithm); !a.combined {
 		a.ordered = newOrdered(a)
 	}
 	for _, s := range f.have {
-		p := &part{asm: a, off: s.Off, end: s.End(), sum: s.Sum}
-		p.pos.Store(p.end)
+		p := newPart(a, s.Off, s.End())
+		p.sum = s.Sum
+		p.pos.Store(s.End())
 		a.parts = append(a.parts, p)
 	}
 	return a
@@ -74,16 +57,33 @@ func newAssembly(at *place, f finding) *assembly {
 
 // expect adds parts for ranges and returns them.
 func (a *assembly) expect(ranges []Range) []*part {
-	var added []*part
+	added := make([]*part, 0, len(ranges))
 	for _, r := range ranges {
-		p := &part{asm: a, off: r.Off, end: r.Off + r.Len, noted: r.Off}
-		p.pos.Store(r.Off)
-		added = append(added, p)
+		added = append(added, newPart(a, r.Off, r.Off+r.Len))
 	}
+	a.insert(added...)
+	return added
+}
+
+// insert adds parts; mu is held, or the assembly not yet shared.
+func (a *assembly) insert(added ...*part) {
 	a.parts = append(a.parts, added...)
 	slices.SortStableFunc(a.parts, func(x, y *part) int { return cmp.Compare(x.off, y.off) })
 	a.left.Add(int32(len(added))) //nolint:gosec // the parts of a file fit an int32
-	return added
+}
+
+// space returns the bytes of disk that the file is still to take.
+func (a *assembly) space() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.out == nil {
+		return a.needed
+	}
+	info, err := a.out.Stat()
+	if err != nil {
+		return 0
+	}
+	return finding{file: a.file, allocated: allocated(info)}.needed()
 }
 
 // journals reports whether it is worth it, and possible, to go on with the file after a kill.
@@ -160,7 +160,7 @@ func (a *assembly) note(p *part) error {
 // rewind withdraws all that the part has brought.
 func (a *assembly) rewind(p *part) error {
 	a.ordered.withdraw(p)
-	p.sum, p.noted = 0, p.end+1
+	p.sum, p.noted = 0, a.file.Size+1
 	return a.note(p)
 }
 
@@ -171,7 +171,7 @@ func (a *assembly) sum(buf []byte) ([]byte, error) {
 	}
 	var sum uint64
 	for _, p := range a.parts {
-		sum = a.kind.Combine(sum, p.sum, p.end-p.off)
+		sum = a.kind.Combine(sum, p.sum, p.end.Load()-p.off)
 	}
 	return a.kind.Bytes(sum), nil
 }
@@ -209,7 +209,7 @@ func (a *assembly) publish(note func(journal.Verified) error) error {
 	if err := a.place.publish(a.file.Path); err != nil {
 		return err
 	}
-	a.close()
+	a.retire()
 	if !a.journals() {
 		return nil
 	}
@@ -218,11 +218,19 @@ func (a *assembly) publish(note func(journal.Verified) error) error {
 
 // discard removes the partial file and its journal.
 func (a *assembly) discard() error {
-	a.close()
+	a.retire()
 	if err := remove(a.place.state, partialName(a.file.Path)); err != nil {
 		return err
 	}
 	return remove(a.place.state, journalName(a.file.Path))
+}
+
+// retire is close for a file that needs no more space.
+func (a *assembly) retire() {
+	a.close()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.needed = 0
 }
 
 func (a *assembly) close() {

@@ -70,7 +70,7 @@ func (c *Cache) lease(ctx context.Context, m *Manager, src source.Source, man *s
 	}
 	name := entryName(man.URI, man.Revision)
 	lock := flock.New(filepath.Join(store, locksDir, name+".lock"), flock.SetPermissions(fileMode))
-	if err := poll(ctx, lock.TryRLock, func() {}); err != nil {
+	if err := poll(ctx, lock.TryRLock, waitingFor(report, "Prune of "+store)); err != nil {
 		return nil, lockError(ctx, store, err)
 	}
 	used(lock)
@@ -92,7 +92,7 @@ func (l *Lease) fill(ctx context.Context, m *Manager, src source.Source, store s
 	if err != nil {
 		return diskError("download.Acquire", l.Dir, err)
 	}
-	plan, err := m.plan(ctx, files, l.Dir, linked)
+	plan, err := m.plan(ctx, l.Manifest.URI, files, l.Dir, linked)
 	if err != nil {
 		return err
 	}

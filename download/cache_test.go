@@ -233,7 +233,7 @@ func TestWhoWaitsSeesTheProgressAndTheFailure(t *testing.T) {
 		}
 		return nil, nil
 	}
-	m := &download.Manager{PartSize: 4 * mib, Concurrency: 1}
+	m := &download.Manager{PartSize: 4 * mib, Budget: &download.Budget{Connections: 1}}
 	first := make(chan error, 1)
 	go func() {
 		_, err := c.Acquire(ctx, m, src, nil, nil, nil)

@@ -2,6 +2,7 @@ package download
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -11,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace returns the bytes that this user can still write to the file system of dir,
-// and its block size.
-func freeSpace(dir string) (free, block int64, err error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return 0, 0, &fs.PathError{Op: "statfs", Path: dir, Err: err}
+// freeSpace returns which file system dir is on, and the bytes that this user can still
+// write to it.
+func freeSpace(dir string) (device uint64, free int64, err error) {
+	var fs unix.Statfs_t
+	var file unix.Stat_t
+	if err := errors.Join(unix.Statfs(dir, &fs), unix.Stat(dir, &file)); err != nil {
+		return 0, 0, fmt.Errorf("statfs %s: %w", dir, err)
 	}
-	return int64(s.Bavail) * s.Bsize, s.Bsize, nil //nolint:gosec // no disk has 2^63 bytes
+	return file.Dev, int64(fs.Bavail) * fs.Bsize, nil //nolint:gosec // no disk has 2^63 bytes
 }
 
 // allocated returns the bytes of disk that a file takes.

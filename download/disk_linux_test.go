@@ -35,7 +35,7 @@ func TestDiskIsFullUnderWay(t *testing.T) {
 		}
 		return nil, nil
 	}
-	m := &download.Manager{PartSize: mib, Concurrency: 1}
+	m := &download.Manager{PartSize: mib, Budget: &download.Budget{Connections: 1}}
 	_, err := m.Fetch(t.Context(), src, dir)
 	require.ErrorIs(t, err, lifecycle.NoSpace)
 	require.ErrorContains(t, err, "free in "+dir)

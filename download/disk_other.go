@@ -13,7 +13,7 @@ import (
 // Elsewhere than on Linux a full disk is noticed only when it is full, nothing is
 // allocated ahead, and what an earlier process left is read again before it is used.
 
-func freeSpace(string) (free, block int64, err error) { return math.MaxInt64, 1, nil }
+func freeSpace(string) (device uint64, free int64, err error) { return 0, math.MaxInt64, nil }
 
 func allocated(info fs.FileInfo) int64 { return info.Size() }
 

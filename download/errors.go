@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -36,58 +34,32 @@ func corrupt(op, file, expected, got, hint string) error {
 	}
 }
 
-func noSpace(dir string, needed, free int64, cause error) error {
+func noSpace(dir string, e *spaceError) error {
+	e.dir = dir
 	return &lifecycle.Error{
-		Op: "download.Plan", Kind: lifecycle.NoSpace, Target: dir,
-		Err:  &spaceError{needed: needed, free: free, dir: dir, cause: cause},
-		Hint: fmt.Sprintf("free %s or choose another directory", formatBytes(max(needed-free, 1))),
+		Op: "download.Plan", Kind: lifecycle.NoSpace, Target: dir, Err: e,
+		Hint: fmt.Sprintf("free %s or choose another directory", formatBytes(max(e.needed+e.others-e.free, 1))),
 	}
 }
 
 type spaceError struct {
 	needed, free int64
+	others       int64 // set aside of what is free
 	dir          string
 	cause        error
 }
 
+// Error implements error.
 func (e *spaceError) Error() string {
-	return fmt.Sprintf("%s needed, %s free in %s", formatBytes(e.needed), formatBytes(e.free), e.dir)
+	text := fmt.Sprintf("%s needed, %s free in %s", formatBytes(e.needed), formatBytes(e.free), e.dir)
+	if e.others > 0 {
+		text += ", of which other downloads need " + formatBytes(e.others)
+	}
+	return text
 }
 
+// Unwrap returns what the file system said, if it did.
 func (e *spaceError) Unwrap() error { return e.cause }
-
-// checkSpace fails with kind NoSpace when what is missing does not fit the file system.
-// The old file and its replacement exist at the same time, so nothing is set off for it.
-func checkSpace(dir string, findings []finding) error {
-	existing, err := ancestor(dir)
-	if err != nil {
-		return diskError("download.Plan", dir, err)
-	}
-	free, block, err := freeSpace(existing)
-	if err != nil {
-		return diskError("download.Plan", dir, err)
-	}
-	var needed int64
-	for _, f := range findings {
-		if !f.complete {
-			whole := (f.file.Size + block - 1) / block * block
-			needed += max(whole-f.allocated, 0)
-		}
-	}
-	if needed > free {
-		return noSpace(dir, needed, free, nil)
-	}
-	return nil
-}
-
-// ancestor returns the deepest existing directory of dir's way.
-func ancestor(dir string) (string, error) {
-	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
-		if _, err := os.Stat(at); err == nil || !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
-			return at, err
-		}
-	}
-}
 
 func formatBytes(n int64) string {
 	if n < 1000 {

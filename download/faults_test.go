@@ -240,7 +240,7 @@ func TestRetryAfterHoldsAllRanges(t *testing.T) {
 			}
 			return nil, nil
 		}
-		_, err := (&download.Manager{PartSize: mib, Concurrency: 1}).Fetch(t.Context(), src, dir)
+		_, err := (&download.Manager{PartSize: mib, Budget: &download.Budget{Connections: 1}}).Fetch(t.Context(), src, dir)
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, time.Since(asked), 7*time.Second)
 
@@ -256,7 +256,7 @@ func TestRetryAfterHoldsAllRanges(t *testing.T) {
 			started = append(started, time.Now())
 			return body, innerErr
 		}
-		_, err = (&download.Manager{PartSize: mib, Concurrency: 2}).Fetch(t.Context(), src, dir+"/2")
+		_, err = (&download.Manager{PartSize: mib, Budget: &download.Budget{Connections: 2}}).Fetch(t.Context(), src, dir+"/2")
 		require.NoError(t, err)
 		early := 0
 		for _, at := range started {
@@ -281,6 +281,7 @@ func TestResolveIsTriedAgain(t *testing.T) {
 	})
 }
 
+// A link that is slow for all is not given up: each new connection gets more time.
 func TestSlowIsNotStalled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -291,6 +292,6 @@ func TestSlowIsNotStalled(t *testing.T) {
 		}
 		_, err := new(download.Manager).Fetch(t.Context(), src, dir)
 		require.NoError(t, err)
-		require.Equal(t, 1, src.opens())
+		require.LessOrEqual(t, src.opens(), 5, "10s, 20s, 40s … for each try")
 	})
 }

@@ -127,7 +127,7 @@ func (w *web) Open(ctx context.Context, f source.File, off, n int64) (io.ReadClo
 
 // fetchURL and acquireURL are what the programs that are killed, or run twice, do.
 func fetchURL(url, dir string) {
-	m := &download.Manager{Concurrency: killConnections, PartSize: 4 * mib, Limit: 200 * mib}
+	m := &download.Manager{Budget: &download.Budget{Connections: killConnections, BytesPerSecond: 200 * mib}, PartSize: 4 * mib}
 	if _, err := m.Fetch(context.Background(), listed(url), dir); err != nil {
 		panic(err)
 	}
@@ -135,7 +135,7 @@ func fetchURL(url, dir string) {
 
 func acquireURL(url, store string) {
 	c := &download.Cache{StoreDir: store}
-	lease, err := c.Acquire(context.Background(), &download.Manager{Limit: 20 * mib}, listed(url), nil, nil, nil)
+	lease, err := c.Acquire(context.Background(), &download.Manager{Budget: &download.Budget{BytesPerSecond: 20 * mib}}, listed(url), nil, nil, nil)
 	if err != nil {
 		panic(err)
 	}

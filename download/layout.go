@@ -18,6 +18,9 @@ const (
 	// stripeWidth is the number of large files that are fetched at the same time. More
 	// would keep more of each in memory until its turn to be hashed comes.
 	stripeWidth = 4
+	// usualConnections are enough for most links: there are parts for so many, and for more
+	// they are split.
+	usualConnections = 16
 )
 
 // layout cuts what is missing into ranges. The first parts of the largest files go first,
@@ -48,7 +51,7 @@ func layout(findings []finding, partSize int64, connections int) []Range {
 	return slices.Insert(order, min(len(large), stripeWidth), small...)
 }
 
-// chooseSize returns the size of f's parts: two for each connection, within bounds.
+// chooseSize returns the size of f's parts: two for each usual connection, within bounds.
 func chooseSize(f source.File, partSize, total int64, connections int) int64 {
 	if partSize > 0 {
 		return partSize
@@ -57,7 +60,7 @@ func chooseSize(f source.File, partSize, total int64, connections int) int64 {
 	if _, combines := crc.Lookup(f.Digest.Algorithm); !combines && f.Digest != (source.Digest{}) {
 		most = maxOrderedPart
 	}
-	return min(max(total/int64(2*connections), minPart), most)
+	return min(max(total/int64(2*min(connections, usualConnections)), minPart), most)
 }
 
 // stripe takes one range of each file in turn.

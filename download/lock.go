@@ -18,6 +18,7 @@ const lockPoll = 50 * time.Millisecond
 func (r *run) lock(ctx context.Context, files []source.File) (unlock func(), err error) {
 	l := flock.New(filepath.Join(r.plan.Dir, stateDir, lockName), flock.SetPermissions(fileMode))
 	err = poll(ctx, l.TryLock, func() {
+		r.meter.wait("another download into " + r.plan.Dir)
 		if findings, surveyErr := survey(ctx, r.plan.Dir, files, nil, false); surveyErr == nil {
 			plan := r.m.newPlan(r.plan.Dir, findings)
 			r.meter.resume(plan.Fetch, len(findings)-plan.Complete)
@@ -26,6 +27,7 @@ func (r *run) lock(ctx context.Context, files []source.File) (unlock func(), err
 	if err != nil {
 		return nil, lockError(ctx, r.plan.Dir, err)
 	}
+	r.meter.wait("")
 	return func() { _ = l.Close() }, nil
 }
 
@@ -40,6 +42,15 @@ func poll(ctx context.Context, try func() (bool, error), waiting func()) error {
 		}
 		if err := sleep(ctx, lockPoll); err != nil {
 			return err
+		}
+	}
+}
+
+// waitingFor makes of report, which may be nil, what poll calls.
+func waitingFor(report func(Progress), what string) func() {
+	return func() {
+		if report != nil {
+			report(Progress{Waiting: what})
 		}
 	}
 }

@@ -7,18 +7,13 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/source"
-	"golang.org/x/time/rate"
 )
 
 const (
 	mib = 1 << 20
 
-	// bufferSize is what one connection holds in memory. Smaller reads cost CPU, larger
-	// ones bring nothing.
-	bufferSize = 256 << 10
-
-	defaultConcurrency  = 16
 	defaultStallTimeout = 30 * time.Second
+	defaultMinSpeed     = 100_000
 	defaultAttempts     = 8
 )
 
@@ -27,28 +22,29 @@ const (
 var Default = new(Manager)
 
 // A Manager fetches manifests. The zero value is ready to use, and is safe for concurrent
-// use once its fields are set. One Manager shares its budget of connections, of the memory
-// they need, and of bandwidth among all calls.
+// use once its fields are set. All its calls share one budget.
 type Manager struct {
-	// Concurrency bounds the ranges in flight, each with a buffer of 256 KiB; 0 means 16.
-	Concurrency int
+	// Budget is shared with the other Managers that point to it; nil means one of its own.
+	Budget *Budget
 	// PartSize is the size in bytes of a range; 0 chooses 8 to 64 MiB by what there is to
 	// fetch, and at most 16 MiB where the digest (sha256, git-sha1, md5) needs the bytes in
-	// order. What has arrived of a range is journalled every MiB, whatever its size.
+	// order. What has arrived of a range is journalled every MiB, whatever its size, and the
+	// last ranges are split, so that the last bytes come over several connections.
 	PartSize int64
 	// StallTimeout abandons a try that brings no byte for so long; 0 means 30s.
 	StallTimeout time.Duration
+	// MinSpeed is the floor, in bytes per second: a range that stays below it for 10s while
+	// others are at least four times as fast, or while it is alone, goes on over a new
+	// connection; the next time it has twice as long. 0 means 100 kB/s, less than 0 none.
+	MinSpeed int64
 	// Attempts bounds consecutive tries of a range without a single new byte; 0 means 8.
 	Attempts int
-	// Limit is the rate in bytes per second; 0 means none.
-	Limit int64
 	// Logger receives debug records, and warnings of wrong bytes; nil means slog.Default.
 	Logger *slog.Logger
 
-	once    sync.Once
-	buffers chan []byte // a buffer is the permit for one connection; nil until first used
-	limiter *rate.Limiter
-	_       struct{} // no unkeyed literals
+	once   sync.Once
+	budget *Budget
+	_      struct{} // no unkeyed literals
 }
 
 // Fetch resolves src, plans, runs, and returns the manifest whose files now lie in dir.
@@ -97,46 +93,15 @@ func (m *Manager) finish(ctx context.Context, src source.Source, plan *Plan, rep
 	return nil
 }
 
-func (m *Manager) init() {
+// shared returns the budget, ready for use.
+func (m *Manager) shared() *Budget {
 	m.once.Do(func() {
-		m.buffers = make(chan []byte, m.concurrency())
-		for range cap(m.buffers) {
-			m.buffers <- nil
+		if m.budget = m.Budget; m.budget == nil {
+			m.budget = new(Budget)
 		}
-		if m.Limit > 0 {
-			m.limiter = rate.NewLimiter(rate.Limit(m.Limit), int(max(bufferSize, m.Limit/4)))
-		}
+		m.budget.init()
 	})
-}
-
-// take waits for a connection's share of the budget; give returns it.
-func (m *Manager) take(ctx context.Context) ([]byte, error) {
-	select {
-	case b := <-m.buffers:
-		if b == nil {
-			b = make([]byte, bufferSize)
-		}
-		return b, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (m *Manager) give(b []byte) { m.buffers <- b }
-
-// pace waits until n more bytes fit the limit.
-func (m *Manager) pace(ctx context.Context, n int) error {
-	if m.limiter == nil {
-		return nil
-	}
-	return sleep(ctx, m.limiter.ReserveN(time.Now(), n).Delay())
-}
-
-func (m *Manager) concurrency() int {
-	if m.Concurrency > 0 {
-		return m.Concurrency
-	}
-	return defaultConcurrency
+	return m.budget
 }
 
 func (m *Manager) stallTimeout() time.Duration {
@@ -144,6 +109,13 @@ func (m *Manager) stallTimeout() time.Duration {
 		return m.StallTimeout
 	}
 	return defaultStallTimeout
+}
+
+func (m *Manager) minSpeed() int64 {
+	if m.MinSpeed != 0 {
+		return m.MinSpeed
+	}
+	return defaultMinSpeed
 }
 
 func (m *Manager) policy() retryPolicy {

@@ -127,8 +127,10 @@ func (o *ordered) advance(buf []byte) (moved bool, err error) {
 
 // ready returns how many bytes have been written in one piece from the front on.
 func (o *ordered) ready() int64 {
+	o.asm.mu.Lock() // the part that the front is in may be split
+	defer o.asm.mu.Unlock()
 	parts, front := o.asm.parts, o.front.Load()
-	for o.next < len(parts) && parts[o.next].end <= front {
+	for o.next < len(parts) && parts[o.next].end.Load() <= front {
 		o.next++
 	}
 	if o.next == len(parts) {

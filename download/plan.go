@@ -21,7 +21,8 @@ type Plan struct {
 	Files    int   // files of the manifest
 	Complete int   // files that need nothing
 
-	found []journal.Verified // hashed by Plan and right; Run notes them
+	origin string             // whose wish to be left alone concerns all that is fetched from it
+	found  []journal.Verified // hashed by Plan and right; Run notes them
 }
 
 // A Range is a part of one file, in bytes.
@@ -42,19 +43,28 @@ func (m *Manager) Plan(ctx context.Context, man *source.Manifest, dir string) (*
 	if err != nil {
 		return nil, err
 	}
-	return m.plan(ctx, files, dir, nil)
+	return m.plan(ctx, man.URI, files, dir, nil)
 }
 
-// plan is Plan for usable files, where known has been verified but not yet been noted.
-func (m *Manager) plan(ctx context.Context, files []source.File, dir string, known []journal.Verified) (*Plan, error) {
+// plan is Plan for usable files of uri, where known has been verified but not yet been noted.
+func (m *Manager) plan(ctx context.Context, uri string, files []source.File, dir string, known []journal.Verified) (*Plan, error) {
 	findings, err := survey(ctx, dir, files, known, true)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSpace(dir, findings); err != nil {
+	if err := m.shared().check(dir, findings); err != nil {
 		return nil, err
 	}
-	return m.newPlan(dir, findings), nil
+	p := m.newPlan(dir, findings)
+	p.origin = originOf(uri)
+	return p, nil
+}
+
+// originOf returns the part of a URI that says whose service it is.
+func originOf(uri string) string {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
 }
 
 func (m *Manager) newPlan(dir string, findings []finding) *Plan {
@@ -70,7 +80,7 @@ func (m *Manager) newPlan(dir string, findings []finding) *Plan {
 			p.found = append(p.found, *f.found)
 		}
 	}
-	p.Ranges = layout(findings, m.PartSize, m.concurrency())
+	p.Ranges = layout(findings, m.PartSize, m.shared().connections())
 	return p
 }
 

@@ -61,7 +61,7 @@ func TestPlanCoversExactlyWhatIsMissing(t *testing.T) {
 		require.NoError(rt, os.WriteFile(filepath.Join(dir, partial), content, 0o644))
 		require.NoError(rt, os.WriteFile(filepath.Join(dir, records), lines, 0o644))
 
-		m := &download.Manager{PartSize: rapid.Int64Range(1, 100).Draw(rt, "part"), Concurrency: 3}
+		m := &download.Manager{PartSize: rapid.Int64Range(1, 100).Draw(rt, "part"), Budget: &download.Budget{Connections: 3}}
 		man, err := src.Resolve(t.Context())
 		require.NoError(rt, err)
 		p, err := m.Plan(t.Context(), man, dir)
@@ -167,7 +167,7 @@ func TestPartialsOfAnotherVersionAreNotUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir, m := t.TempDir(), &download.Manager{PartSize: 2 * mib, Concurrency: 1}
+			dir, m := t.TempDir(), &download.Manager{PartSize: 2 * mib, Budget: &download.Budget{Connections: 1}}
 			src := newMemory(map[string][]byte{"f": random(1, 6*mib)}, "")
 			src.fault = func(c call) (io.ReadCloser, error) {
 				if c.off == 4*mib {

@@ -16,10 +16,17 @@ type Progress struct {
 	Bytes, BytesDone int64
 	Rate             float64  // bytes per second, over the last few seconds
 	Current          []string // paths of the files in flight, sorted
+	// Waiting says what is waited for before any byte can come, such as "another download
+	// into DIR", whose progress is shown then; "" when nothing is.
+	Waiting string
 }
 
 // rateWindow is the time in seconds over which the rate is averaged.
 const rateWindow = 3
+
+// requestWorth is what a request counts for in the measure of what the link gives, in bytes,
+// so that a thousand small files count for something.
+const requestWorth = 64 << 10
 
 // A meter gathers what the workers report. It is safe for concurrent use.
 type meter struct {
@@ -30,6 +37,7 @@ type meter struct {
 	began    time.Time
 	sampled  time.Time
 	arrived  int64   // bytes since the last sample
+	total    float64 // what arrived since the beginning, counting requests as well
 	averaged float64 // as if the rate before the beginning had been 0
 }
 
@@ -57,12 +65,34 @@ func (t *meter) resume(missing int64, incomplete int) {
 	t.now.BytesDone, t.now.FilesDone = t.now.Bytes-missing, t.now.Files-incomplete
 }
 
+// wait notes what is waited for; "" ends it.
+func (t *meter) wait(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.now.Waiting = what
+}
+
 // add counts bytes that arrived, or with n below 0 were withdrawn.
 func (t *meter) add(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.now.BytesDone += n
 	t.arrived += max(n, 0)
+	t.total += float64(max(n, 0))
+}
+
+// request counts a range that is complete.
+func (t *meter) request() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total += requestWorth
+}
+
+// work is the measure of what the link gives.
+func (t *meter) work() float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.total
 }
 
 func (t *meter) fileDone() {

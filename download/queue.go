@@ -2,45 +2,109 @@ package download
 
 import "sync"
 
-// A queue hands parts to workers until none is left and none can come back.
+// A queue hands parts to workers until none is left and none can come back. It bounds the
+// parts at work. Towards the end it cuts them, so that the workers end together, and splits
+// those at work that take longer than the others.
 type queue struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	parts   []*part
-	busy    int // parts handed out
+	left    int64              // bytes that the parts miss
+	busy    map[*part]struct{} // handed out
+	allowed int
 	stopped bool
 }
 
-func newQueue(parts []*part) *queue {
-	q := &queue{parts: parts}
+func newQueue(parts []*part, allowed int) *queue {
+	q := &queue{busy: map[*part]struct{}{}, allowed: allowed}
 	q.changed.L = &q.mu
+	q.add(parts)
 	return q
 }
 
 // next returns a part, for which done must be called, or false when there is nothing more
-// to do. It waits while the list is empty but a part at work may bring more.
+// to do. It waits while enough are at work, or while there is nothing to do but one of those
+// may bring more.
 func (q *queue) next() (*part, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.parts) == 0 && q.busy > 0 && !q.stopped {
+	for !q.stopped && len(q.parts)+len(q.busy) > 0 {
+		if p := q.choose(); p != nil {
+			q.busy[p] = struct{}{}
+			return p, true
+		}
 		q.changed.Wait()
 	}
-	if len(q.parts) == 0 || q.stopped {
-		return nil, false
-	}
-	p := q.parts[0]
-	q.parts = q.parts[1:]
-	q.busy++
-	return p, true
+	return nil, false
 }
 
-// done ends the work on a part, which made more parts necessary.
-func (q *queue) done(more []*part) {
+func (q *queue) choose() *part {
+	if len(q.busy) >= q.allowed {
+		return nil
+	}
+	if len(q.parts) == 0 {
+		return q.split()
+	}
+	p := q.parts[0]
+	if rest := p.asm.cut(p, max(q.left/int64(q.allowed), minPart)); rest != nil {
+		q.parts[0] = rest
+	} else {
+		q.parts = q.parts[1:]
+	}
+	q.left -= p.missing()
+	return p
+}
+
+func (q *queue) add(parts []*part) {
+	q.parts = append(q.parts, parts...)
+	for _, p := range parts {
+		q.left += p.missing()
+	}
+}
+
+// split takes the second half of the part that will take longest; nil when that is not
+// worth a request, and a connection that is given up in the middle of a body.
+func (q *queue) split() *part {
+	var longest *part
+	for p := range q.busy {
+		if p.splits() && (longest == nil || p.remaining() > longest.remaining()) {
+			longest = p
+		}
+	}
+	if longest == nil {
+		return nil
+	}
+	return longest.asm.split(longest)
+}
+
+// done ends the work on p, which made more parts necessary.
+func (q *queue) done(p *part, more []*part) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.busy--
-	q.parts = append(q.parts, more...)
-	q.changed.Broadcast()
+	delete(q.busy, p)
+	q.add(more)
+	if len(more) > 0 || len(q.parts)+len(q.busy) == 0 {
+		q.changed.Broadcast()
+	} else {
+		q.changed.Signal()
+	}
+}
+
+// atWork returns how many parts are handed out.
+func (q *queue) atWork() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.busy)
+}
+
+// allow sets how many parts may be handed out, and has workers look again for what to split.
+func (q *queue) allow(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.allowed = n
+	if len(q.busy) < n {
+		q.changed.Broadcast()
+	}
 }
 
 // stop makes next return false to all.

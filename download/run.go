@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -28,9 +29,8 @@ const snapshotEvery = 100 * time.Millisecond
 // that the source brought no byte for StallTimeout, in each of its tries.
 func (m *Manager) Run(ctx context.Context, src source.Source, p *Plan) iter.Seq2[Progress, error] {
 	return func(yield func(Progress, error) bool) {
-		m.init()
 		inner, cancel := context.WithCancel(ctx)
-		r := &run{m: m, src: src, plan: p, meter: newMeter(p), log: m.logger()}
+		r := newRun(m, src, p)
 		result := make(chan error, 1)
 		ended := make(chan struct{})
 		go func() {
@@ -62,16 +62,27 @@ func (m *Manager) Run(ctx context.Context, src source.Source, p *Plan) iter.Seq2
 
 // A run is one execution of a plan.
 type run struct {
-	m     *Manager
-	src   source.Source
-	plan  *Plan
-	meter *meter
-	log   *slog.Logger
-	gate  gate
+	m      *Manager
+	src    source.Source
+	plan   *Plan
+	meter  *meter
+	log    *slog.Logger
+	budget *Budget
+	gate   *gate
+	ramp   *ramp
+	watch  *watch
 
 	place *place
 	notes *notes
 	queue *queue
+}
+
+func newRun(m *Manager, src source.Source, p *Plan) *run {
+	b := m.shared()
+	return &run{
+		m: m, src: src, plan: p, meter: newMeter(p), log: m.logger(),
+		budget: b, gate: b.gate(p.origin), ramp: newRamp(b.connections()), watch: newWatch(m.stallTimeout(), m.minSpeed()),
+	}
 }
 
 func (r *run) do(ctx context.Context) error {
@@ -100,9 +111,6 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSpace(r.plan.Dir, findings); err != nil {
-		return err
-	}
 	return r.assemble(ctx, findings)
 }
 
@@ -116,14 +124,29 @@ func (r *run) assemble(ctx context.Context, findings []finding) error {
 			a.close()
 		}
 	}()
-	r.queue = newQueue(parts)
+	release, err := r.budget.claim(r.plan.Dir, func() (left int64) {
+		for _, a := range assemblies {
+			left += a.space()
+		}
+		return left
+	})
+	if err != nil {
+		return err
+	}
+	defer release()
+	r.queue = newQueue(parts, r.ramp.allowed)
+	steering, end := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, r.queue.stop)
 	defer stop()
-	for range min(len(parts), r.m.concurrency()) {
+	for range r.ramp.most {
 		group.Go(func() error { return r.work(ctx) })
 	}
-	err := group.Wait()
+	var steered sync.WaitGroup
+	steered.Go(func() { r.steer(steering) })
+	defer steered.Wait()
+	defer end()
+	err = group.Wait()
 	if syncErr := r.place.sync(); err == nil && syncErr != nil {
 		err = diskError("download.Run", r.plan.Dir, syncErr)
 	}
@@ -166,7 +189,25 @@ func (r *run) work(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.queue.done(more)
+		r.queue.done(p, more)
+	}
+}
+
+// steer looks after the ranges in flight and adapts their number until ctx ends.
+func (r *run) steer(ctx context.Context) {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	before := r.meter.work()
+	for {
+		select {
+		case now := <-ticker.C:
+			r.watch.look(now)
+			work := r.meter.work()
+			r.queue.allow(r.ramp.next(work-before, r.queue.atWork()))
+			before = work
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -174,6 +215,7 @@ func (r *run) work(ctx context.Context) error {
 // verifies and publishes it; parts are returned when it has to be fetched once more.
 func (r *run) landed(ctx context.Context, p *part, buf []byte) ([]*part, error) {
 	a := p.asm
+	r.meter.request()
 	if err := a.ordered.catchUp(buf); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func TestBreakStopsAndKeepsWhatHasArrived(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) { // fails when a goroutine is left
 				src := newMemory(map[string][]byte{"weights": random(1, 12*mib+3)}, algorithm)
-				m := &download.Manager{Limit: 4 * mib, PartSize: 3 * mib, Concurrency: 3}
+				m := &download.Manager{Budget: &download.Budget{BytesPerSecond: 4 * mib, Connections: 3}, PartSize: 3 * mib}
 				for rounds := 1; ; rounds++ {
 					p := plan(t, m, src, dir)
 					require.Equal(t, src.served, p.Reuse, "all that arrived is reused")
@@ -74,7 +74,7 @@ func TestCancelThenResume(t *testing.T) {
 		}
 		return nil, nil
 	}
-	m := &download.Manager{PartSize: 4 * mib, Concurrency: 1}
+	m := &download.Manager{PartSize: 4 * mib, Budget: &download.Budget{Connections: 1}}
 	_, err := m.Fetch(ctx, src, dir)
 	require.ErrorIs(t, err, lifecycle.Canceled)
 	require.Empty(t, visible(t, dir))
@@ -92,7 +92,7 @@ func TestDeadlineIsTimeout(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		src := weights("sha256")
-		_, err := (&download.Manager{Limit: mib}).Fetch(ctx, src, dir)
+		_, err := (&download.Manager{Budget: &download.Budget{BytesPerSecond: mib}}).Fetch(ctx, src, dir)
 		require.ErrorIs(t, err, lifecycle.Timeout)
 	})
 }
@@ -123,7 +123,7 @@ func TestLimitIsShared(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		m := &download.Manager{Limit: mib}
+		m := &download.Manager{Budget: &download.Budget{BytesPerSecond: mib}}
 		start := time.Now()
 		var group errgroup.Group
 		for _, name := range []string{"a", "b"} {
@@ -143,7 +143,7 @@ func TestPacingIsNotStalling(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		src := newMemory(map[string][]byte{"weights": random(1, 500_000)}, "")
-		_, err := (&download.Manager{Limit: 1000}).Fetch(t.Context(), src, dir)
+		_, err := (&download.Manager{Budget: &download.Budget{BytesPerSecond: 1000}}).Fetch(t.Context(), src, dir)
 		require.NoError(t, err)
 		require.Equal(t, 1, src.opens())
 	})
@@ -152,7 +152,7 @@ func TestPacingIsNotStalling(t *testing.T) {
 func TestConnectionsAreShared(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	m := &download.Manager{Concurrency: 3, PartSize: 1 << 16}
+	m := &download.Manager{Budget: &download.Budget{Connections: 3}, PartSize: 1 << 16}
 	var open atomic.Int32
 	var group errgroup.Group
 	for _, name := range []string{"a", "b", "c"} {
@@ -186,7 +186,7 @@ func TestProgress(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		src := newMemory(map[string][]byte{"a": random(1, 3*mib), "b": random(2, 2*mib)}, "crc32c")
-		m := &download.Manager{Limit: mib, PartSize: mib, Concurrency: 2}
+		m := &download.Manager{Budget: &download.Budget{BytesPerSecond: mib, Connections: 2}, PartSize: mib}
 		start := time.Now()
 		var all []download.Progress
 		for p, err := range m.Run(t.Context(), src, plan(t, m, src, dir)) {
@@ -221,7 +221,7 @@ func TestAnotherBootIsNotBelieved(t *testing.T) {
 		}
 		return nil, nil
 	}
-	m := &download.Manager{PartSize: 2 * mib, Concurrency: 1}
+	m := &download.Manager{PartSize: 2 * mib, Budget: &download.Budget{Connections: 1}}
 	_, err := m.Fetch(t.Context(), src, dir)
 	require.ErrorIs(t, err, lifecycle.AccessDenied)
 	require.Equal(t, int64(6*mib), plan(t, m, src, dir).Reuse)

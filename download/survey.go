@@ -33,6 +33,18 @@ func (f finding) missing() int64 {
 	return n
 }
 
+// diskBlock is what file systems allocate at least.
+const diskBlock = 4096
+
+// needed returns the bytes of disk that the file is still to take. The old file and its
+// replacement exist at the same time, so nothing is set off for it.
+func (f finding) needed() int64 {
+	if f.complete {
+		return 0
+	}
+	return max((f.file.Size+diskBlock-1)/diskBlock*diskBlock-f.allocated, 0)
+}
+
 // survey looks at each file in dir and writes nothing. What is in known counts as verified,
 // and is found anew. With rehash it reads the other files that are not known as verified and
 // have a digest; without, it takes them for missing.

@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
-
-var errStalled = errors.New("stalled")
 
 // fetch brings a part, however many tries it takes, going on at the byte that is missing.
 func (r *run) fetch(ctx context.Context, p *part) ([]*part, error) {
@@ -33,8 +30,12 @@ func (r *run) fetch(ctx context.Context, p *part) ([]*part, error) {
 		}
 		r.log.DebugContext(ctx, "range tried again", slog.String("file", p.asm.file.Path),
 			slog.Int64("offset", p.pos.Load()), slog.Duration("after", wait), slog.Any("error", err))
-		if pause := source.RetryAfter(err); pause > 0 {
+		pause := source.RetryAfter(err)
+		if pause > 0 {
 			r.gate.hold(pause)
+		}
+		if pause > 0 || lifecycle.KindOf(err) == lifecycle.Throttled {
+			r.ramp.complain()
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err
@@ -70,11 +71,11 @@ func (r *run) final(p *part, err error, tries int) error {
 // full explains that the disk has become full under way.
 func (r *run) full(cause error) error {
 	progress := r.meter.snapshot()
-	free, _, err := freeSpace(r.plan.Dir)
+	_, free, err := freeSpace(r.plan.Dir)
 	if err != nil {
 		free = 0
 	}
-	return noSpace(r.plan.Dir, progress.Bytes-progress.BytesDone, free, cause)
+	return noSpace(r.plan.Dir, &spaceError{needed: progress.Bytes - progress.BytesDone, free: free, cause: cause})
 }
 
 // attempt opens what is left of the part once and takes what comes.
@@ -82,11 +83,11 @@ func (r *run) attempt(ctx context.Context, p *part) ([]*part, error) {
 	if err := r.gate.wait(ctx); err != nil {
 		return nil, err
 	}
-	buf, err := r.m.take(ctx)
+	buf, err := r.budget.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer r.m.give(buf)
+	defer r.budget.give(buf)
 	defer r.meter.enter(p.asm.file.Path)()
 	if err := p.asm.open(); err != nil {
 		return nil, err
@@ -109,19 +110,29 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(r.m.stallTimeout(), func() { cancel(errStalled) })
-	defer watch.Stop()
-	body, err := r.src.Open(ctx, p.asm.file, p.pos.Load(), p.missing())
+	f := r.watch.start(p, cancel)
+	defer r.watch.end(f)
+	end := p.end.Load()
+	body, err := r.src.Open(ctx, p.asm.file, p.pos.Load(), end-p.pos.Load())
 	if err != nil {
 		return r.sourceError(ctx, p, err)
 	}
 	defer body.Close() //nolint:errcheck // its bytes have been read
-	return errors.Join(r.drain(ctx, p, body, watch, buf), p.asm.note(p))
+	err = errors.Join(r.drain(ctx, f, body, buf), p.asm.note(p))
+	if err != nil || p.end.Load() < end { // what was split off comes by another way
+		return err
+	}
+	return r.atEnd(p, body, buf)
 }
 
-func (r *run) drain(ctx context.Context, p *part, body io.Reader, watch *time.Timer, buf []byte) error {
-	for p.missing() > 0 {
-		n, readErr := r.fill(ctx, body, watch, buf[:min(int64(len(buf)), p.missing())])
+func (r *run) drain(ctx context.Context, f *flight, body io.Reader, buf []byte) error {
+	p := f.part
+	for {
+		claimed := p.claim(len(buf))
+		if claimed == 0 {
+			return nil
+		}
+		n, readErr := r.fill(ctx, f, body, buf[:claimed])
 		if n > 0 {
 			if err := p.asm.write(p, buf[:n]); err != nil {
 				return err
@@ -134,11 +145,10 @@ func (r *run) drain(ctx context.Context, p *part, body io.Reader, watch *time.Ti
 			return r.sourceError(ctx, p, readErr)
 		}
 	}
-	return r.atEnd(p, body, buf)
 }
 
 // fill reads until b is full, counting the bytes as they come.
-func (r *run) fill(ctx context.Context, body io.Reader, watch *time.Timer, b []byte) (n int, err error) {
+func (r *run) fill(ctx context.Context, f *flight, body io.Reader, b []byte) (n int, err error) {
 	err = ctx.Err() // a source may be slow to notice
 	for n < len(b) && err == nil {
 		var k int
@@ -148,11 +158,11 @@ func (r *run) fill(ctx context.Context, body io.Reader, watch *time.Timer, b []b
 		}
 		n += k
 		r.meter.add(int64(k))
-		watch.Stop()
-		if paceErr := r.m.pace(ctx, k); paceErr != nil {
-			return n, paceErr
+		due := r.budget.due(k)
+		f.landed(k, due)
+		if sleepErr := sleep(ctx, due); sleepErr != nil {
+			return n, sleepErr
 		}
-		watch.Reset(r.m.stallTimeout())
 	}
 	return n, err
 }
@@ -167,20 +177,27 @@ func (r *run) atEnd(p *part, body io.Reader, buf []byte) error {
 	if n == 0 {
 		return nil
 	}
-	r.meter.add(p.off - p.end)
+	size := p.end.Load() - p.off
+	r.meter.add(-size)
 	if err := p.asm.rewind(p); err != nil {
 		return err
 	}
 	again := !p.oversized
 	p.oversized = true
 	return &remote{again: again, err: corrupt("download.Run", p.asm.file.Path,
-		fmt.Sprintf("%d bytes at %d", p.end-p.off, p.off), "more", hintSource)}
+		fmt.Sprintf("%d bytes at %d", size, p.off), "more", hintSource)}
 }
 
 // sourceError classifies an error of Open or of a body.
 func (r *run) sourceError(ctx context.Context, p *part, err error) error {
 	file := p.asm.file
-	if errors.Is(context.Cause(ctx), errStalled) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errSlow):
+		return &remote{again: true, err: &lifecycle.Error{
+			Op: "download.Run", Kind: lifecycle.Unavailable, Target: file.Path,
+			Err: fmt.Errorf("fewer than %s a second at offset %d", formatBytes(r.m.minSpeed()), p.pos.Load()),
+		}}
+	case errors.Is(cause, errStalled):
 		return &remote{again: true, err: &lifecycle.Error{
 			Op: "download.Run", Kind: lifecycle.Timeout, Target: file.Path,
 			Err:  fmt.Errorf("no byte for %v at offset %d", r.m.stallTimeout(), p.pos.Load()),
@@ -206,5 +223,5 @@ func (r *run) mismatch(ctx context.Context, a *assembly, sum []byte) ([]*part, e
 	r.log.WarnContext(ctx, "file had wrong bytes and is fetched once more", slog.String("file", a.file.Path),
 		slog.String("expected", a.file.Digest.String()), slog.String("got", got))
 	r.meter.add(-a.file.Size)
-	return a.restart(chooseSize(a.file, r.m.PartSize, a.file.Size, r.m.concurrency()))
+	return a.restart(chooseSize(a.file, r.m.PartSize, a.file.Size, r.budget.connections()))
 }
