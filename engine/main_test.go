@@ -35,6 +35,11 @@ func host(then, dir, modes string) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT)
 	defer stop()
 	spec := engine.Spec{ModelID: "fake", Dir: dir, Kwargs: map[string]any{"modes": modes}}
+	if then == "preloading" {
+		_ = engine.Preload(context.WithoutCancel(ctx), fakeengine.Early{}, spec, nil)
+		fmt.Println("host: <nil>")
+		select {}
+	}
 	p, err := engine.Start(context.WithoutCancel(ctx), fakeengine.Engine{}, spec, nil)
 	if err != nil {
 		panic(err)
