@@ -155,6 +155,10 @@ func (i *instance) Down() <-chan struct{} { return i.process.Down() }
 func (i *instance) Done() <-chan struct{} { return i.done }
 func (i *instance) Err() error            { return i.process.Err() }
 
+// Alive and Answers implement replica.Checker.
+func (i *instance) Alive(ctx context.Context) error   { return i.process.Alive(ctx) }
+func (i *instance) Answers(ctx context.Context) error { return i.process.Answers(ctx) }
+
 // Stop runs the OnStop hook, whose error is logged, and stops the engine.
 func (i *instance) Stop(ctx context.Context) error {
 	err := i.process.Stop(ctx)

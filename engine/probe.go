@@ -23,10 +23,7 @@ const (
 // probe waits until the engine says that it serves, and then warms it up. It returns nil
 // also when ctx ends.
 func (p *Process) probe(ctx context.Context) error {
-	client := &http.Client{
-		Transport:     &http.Transport{}, // no proxy: the engine is ours
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := newClient()
 	defer client.CloseIdleConnections()
 	if !p.await(ctx, client) || p.command.Warmup == nil {
 		return nil
@@ -59,39 +56,50 @@ func (p *Process) await(ctx context.Context, client *http.Client) bool {
 func answers(ctx context.Context, client *http.Client, url string) bool {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return false
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-	return resp.StatusCode == http.StatusOK
+	r, err := request(ctx, client, http.MethodGet, url, nil)
+	return err == nil && r.status == http.StatusOK
 }
 
 func (p *Process) warmup(ctx context.Context, client *http.Client) error {
 	w := p.command.Warmup
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url.String()+w.Path, bytes.NewReader(w.Body))
+	r, err := request(ctx, client, http.MethodPost, p.url.String()+w.Path, w.Body)
 	if err != nil {
 		return p.warmupError(err)
+	}
+	if r.status/100 != 2 {
+		return p.warmupError(fmt.Errorf("%d %s: %s", r.status, http.StatusText(r.status), errorMessage(r.body)))
+	}
+	return nil
+}
+
+// newClient returns a client for the engine alone: without proxy, as the engine is ours.
+func newClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// reply is an answer, its body cut at 1 MiB.
+type reply struct {
+	status int
+	body   []byte
+}
+
+// request sends body, which is JSON, and reads the whole answer.
+func request(ctx context.Context, client *http.Client, method, url string, body []byte) (reply, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(req)
 	if err != nil {
-		return p.warmupError(err)
+		return reply{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return p.warmupError(err)
-	}
-	if resp.StatusCode/100 != 2 {
-		return p.warmupError(fmt.Errorf("%s: %s", resp.Status, errorMessage(body)))
-	}
-	return nil
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return reply{status: resp.StatusCode, body: text}, err
 }
 
 func (p *Process) warmupError(err error) error {

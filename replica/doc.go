@@ -9,14 +9,38 @@
 //
 // # The life of a replica
 //
-//	            ┌────────────── backoff ──────────────┐
-//	            ▼                                     │
-//	provision → start → ready ──── engine died ───────┤
-//	            │         │                           │
-//	            │         └ Want lowered, stop → drain → stopped
-//	            └ failed: temporary, or served before ┘
-//	            └ failed for good: given up, the reason in Set.Err
+//	            ┌──── at once, or after a backoff where it fails again and again ────┐
+//	            ▼                                                                    │
+//	provision → start → ready ──── the engine died ──────────────────────────────────┤
+//	    │         │     │   ▲                                                        │
+//	    │         │     ▼   │ it serves                                              │
+//	    │         │    doubt ─── it says that it does not, or gives no sign of life ─┤ killed
+//	    │         │     │                                                            │
+//	    │         └─────┼──────── a temporary failure, or the model served before ───┘
+//	    │               │
+//	    │               └ Want lowered, Update, stop → drain → stopped
+//	    └ a failure for good → given up, the reason in Set.Err
 //
 // Each attempt is a replica of its own with an id of its own ("model#1", "model#2", …),
 // so that the record of a failed one is not mixed with that of its successor.
+//
+// Requests reach a replica only while it is ready. A refused or broken connection, an answer
+// of 500 or above, and a time without any byte put it in doubt at once: it is out of routing,
+// and asked. What is busy but alive is not killed.
+//
+// # The way of a request
+//
+// It gets a replica from the set's [Picker], or waits in a queue, within [Limits]: while
+// nothing is ready, or all have as many requests as they may. Callers, told apart by their
+// keys, are served in turn. While no byte of its answer has gone out, a failed engine means
+// another replica, up to three of them; after that a stream ends with an event that holds
+// an OpenAI-shaped error. What no replica can take is answered 503 (none is ready) or 429
+// (all are busy) with Retry-After. While every replica has failed again and again, the
+// circuit is open: requests get the reason at once.
+//
+// # Errors
+//
+// A replica that failed for good, for example as the model does not exist, ends Run, Await
+// and Update with its reason; what is temporary is tried again for ever. See
+// [lifecycle.Kind].
 package replica

@@ -93,7 +93,8 @@ func (f *fleet) attempts() int {
 	return len(f.fakes)
 }
 
-// running starts a set of n replicas and stops it at the end of the test.
+// running starts a set of n replicas, where no request waits, and stops it at the end of the
+// test.
 func running(t *testing.T, f *fleet, n int) (set *replica.Set, log *lifecycle.Log, stop func()) {
 	t.Helper()
 	log = lifecycle.NewLog()
@@ -101,6 +102,7 @@ func running(t *testing.T, f *fleet, n int) (set *replica.Set, log *lifecycle.Lo
 		Scope:   lifecycle.Scope{Emit: log.Append, Model: "m"},
 		Restart: func(int) time.Duration { return 50 * time.Millisecond },
 		Drain:   5 * time.Second,
+		Limits:  replica.Limits{WaitingFor: -1},
 		Logger:  slog.New(slog.DiscardHandler),
 	})
 	set.Want(n)

@@ -3,25 +3,47 @@ package replica
 import (
 	"context"
 	"errors"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
-// A member is one replica from its node to its end. Its fields belong to the set's lock.
+// StageDoubt is the stage of a replica that is out of routing while it is asked whether it
+// still serves.
+const StageDoubt lifecycle.Stage = "doubt"
+
+// Replica is a snapshot of one member of a Set.
+type Replica struct {
+	ID       string
+	NodeID   string
+	Stage    lifecycle.Stage // provision while it starts, then ready, at times doubt, then drain
+	Inflight int             // requests
+	Since    time.Time       // when Stage began
+	Restarts int             // how many ended before it in its place
+	LastErr  error           // why the one before it ended; nil for the first
+}
+
+// A member is one replica from its node to its end. Its fields belong to the set's lock,
+// but for lastByte.
 type member struct {
 	Replica
+	slot       *slot
 	instance   Instance
 	served     bool
 	readySince time.Time
+	doubted    chan error    // of one: why it is in doubt
+	verdict    chan struct{} // closed when the doubt is over
+	busySince  time.Time     // when its first request of those in flight came
+	lastByte   atomic.Int64  // when a byte of an answer came last, in Unix nanoseconds
 }
 
 // live takes m from node to end. It returns nil after a requested stop, else why it ended.
 func (s *Set) live(ctx context.Context, m *member) error {
 	scope := s.opts.Scope
 	scope.Replica = m.ID
-	node, err := s.provisioner.Acquire(ctx, s.opts.Request, scope)
+	g := m.slot.generation
+	node, err := s.provisioner.Acquire(ctx, g.opts.Request, scope)
 	if err != nil {
 		return err
 	}
@@ -32,7 +54,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	defer func() { _ = s.provisioner.Release(life, node) }()
 	stopKill := context.AfterFunc(ctx, func() { kill(context.Cause(ctx)) })
 	s.update(func() { m.NodeID = node.ID() })
-	instance, err := s.start(life, scope, node)
+	instance, err := g.start(life, scope, node)
 	if !stopKill() && err == nil {
 		err = lifecycle.FromContext(ctx, "replica.Start", m.ID)
 		_ = instance.Stop(life)
@@ -43,27 +65,62 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	}
 	s.update(func() { // whoever hears of ready finds it routable, and whoever finds it, heard
 		scope.Mark(lifecycle.StageReady, instance.Endpoint().String())
-		m.instance, m.served = instance, true
+		m.instance, m.served, m.slot.serving, g.served = instance, true, true, true
 		m.Stage, m.Since, m.readySince = lifecycle.StageReady, time.Now(), time.Now()
 	})
-	select {
-	case <-instance.Down():
-		return s.lost(m, scope, instance)
-	case <-ctx.Done():
-		return s.drain(life, m, scope)
+	return s.serve(ctx, life, m, scope)
+}
+
+// serve watches a ready member until it ends.
+func (s *Set) serve(ctx, life context.Context, m *member, scope lifecycle.Scope) error {
+	stall := newStallWatch(m)
+	defer stall.stop()
+	for {
+		var verdict error
+		select {
+		case <-m.instance.Down():
+			return s.lost(m, scope, nil)
+		case <-ctx.Done():
+			return s.drain(life, m, scope)
+		case cause := <-m.doubted:
+			verdict = s.examine(ctx, m, scope, cause)
+		case <-stall.tick():
+			if s.stalled(m, stall.limit) {
+				verdict = s.examineStall(ctx, m, scope, stall.limit)
+			}
+		}
+		if verdict != nil {
+			return s.condemn(life, m, scope, verdict)
+		}
 	}
 }
 
-// lost takes m out of routing and records the end of an engine that nobody asked for.
-func (s *Set) lost(m *member, scope lifecycle.Scope, instance Instance) error {
-	s.update(func() { m.Stage, m.Since = lifecycle.StageStopped, time.Now() })
-	<-instance.Done()
-	err := instance.Err()
+// lost takes m out of routing and records the end of an engine that nobody asked for, for
+// reason where that is known.
+func (s *Set) lost(m *member, scope lifecycle.Scope, reason error) error {
+	s.stage(m, lifecycle.StageStopped)
+	<-m.instance.Done()
+	err := reason
+	if err == nil {
+		err = m.instance.Err()
+	}
 	if err == nil {
 		err = &lifecycle.Error{Op: "replica", Kind: lifecycle.EngineFailed, Target: m.ID, Err: errors.New("the engine ended")}
 	}
 	scope.Begin(lifecycle.StageStopped, "").Close(err)
 	return err
+}
+
+// stage moves m to stage, which ends a doubt.
+func (s *Set) stage(m *member, stage lifecycle.Stage) {
+	s.update(func() {
+		m.Stage, m.Since = stage, time.Now()
+		m.slot.serving = stage == lifecycle.StageReady || stage == StageDoubt
+		if m.verdict != nil && stage != StageDoubt {
+			close(m.verdict)
+			m.verdict = nil
+		}
+	})
 }
 
 // drain takes m out of routing, waits for its requests, and stops the engine.
@@ -77,7 +134,7 @@ func (s *Set) drain(ctx context.Context, m *member, scope lifecycle.Scope) error
 		case <-limit.Done():
 		}
 	}()
-	s.update(func() { m.Stage, m.Since = lifecycle.StageDrain, time.Now() })
+	s.stage(m, lifecycle.StageDrain)
 	err := scope.Run(limit, lifecycle.StageDrain, func(limit context.Context, _ lifecycle.Scope) error {
 		s.idle(limit, m)
 		return m.instance.Stop(limit)
@@ -89,7 +146,7 @@ func (s *Set) drain(ctx context.Context, m *member, scope lifecycle.Scope) error
 	return err
 }
 
-// idle waits until m has no request in flight, or ctx ends.
+// idle waits until m has no request in flight, or ctx ends, or the engine does.
 func (s *Set) idle(ctx context.Context, m *member) {
 	for {
 		s.mu.Lock()
@@ -100,43 +157,10 @@ func (s *Set) idle(ctx context.Context, m *member) {
 		}
 		select {
 		case <-changed:
+		case <-m.instance.Down():
+			return
 		case <-ctx.Done():
 			return
 		}
 	}
-}
-
-// pick reserves the ready member with the fewest requests that was not tried yet, or nil.
-// The caller releases it.
-func (s *Set) pick(tried []string) *member {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ready := s.ready(tried)
-	if len(ready) == 0 {
-		return nil
-	}
-	m := slices.MinFunc(ready, func(a, b *member) int { return a.Inflight - b.Inflight })
-	m.Inflight++
-	return m
-}
-
-func (s *Set) release(m *member) {
-	s.mu.Lock()
-	m.Inflight--
-	draining := m.Stage == lifecycle.StageDrain
-	s.mu.Unlock()
-	if draining {
-		s.update(func() {})
-	}
-}
-
-// ready lists the routable members; the caller holds the lock.
-func (s *Set) ready(tried []string) []*member {
-	var ready []*member
-	for _, m := range s.members {
-		if m.Stage == lifecycle.StageReady && !slices.Contains(tried, m.ID) {
-			ready = append(ready, m)
-		}
-	}
-	return ready
 }

@@ -3,27 +3,35 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
+	"math"
+	"net"
 	"net/http"
 	"net/http/httputil"
-	"sync"
-	"syscall"
+	"strconv"
 	"time"
 )
 
-// Router spreads requests over the ready members of a set: to the one with the fewest in
-// flight. Streams pass through unbuffered. A request that no engine has accepted goes to
-// another replica; one that an engine has begun is never sent twice.
+// Router spreads requests over the ready members of a set, as its Picker chooses, and lets
+// them wait while there is none. Streams pass through unbuffered. A request that has had no
+// byte of its answer is tried on another replica when its engine fails; one that has is
+// never sent twice: its stream ends with an event that holds an error.
 type Router struct {
 	set    *Set
 	proxy  httputil.ReverseProxy
 	engine http.RoundTripper
+	seed   maphash.Seed
 }
+
+// tries is how many replicas a request may see: one that kills engines must not kill all.
+const tries = 3
 
 // NewRouter returns a router before set. Its connections to engines use no proxy.
 func NewRouter(set *Set) *Router {
-	rt := &Router{set: set, engine: &http.Transport{
+	rt := &Router{set: set, seed: maphash.MakeSeed(), engine: &http.Transport{
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     2 * time.Second, // before any engine closes it: uvicorn does after 5 s
 		DisableCompression:  true,            // bytes pass as the engine wrote them
@@ -39,32 +47,61 @@ func NewRouter(set *Set) *Router {
 }
 
 // ServeHTTP implements http.Handler. Set r.GetBody where the request may be tried again.
-func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) { rt.proxy.ServeHTTP(w, r) }
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if limit := rt.set.limits().Request; limit > 0 {
+		ctx, cancel := context.WithTimeoutCause(r.Context(), limit, errLate)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	rt.proxy.ServeHTTP(w, r)
+}
 
-var errNoReplica = errors.New("no replica is ready")
+var (
+	errLate   = errors.New("the answer took longer than a request may")
+	errEngine = errors.New("the engine ended the connection without an answer")
+)
 
-// RoundTrip implements http.RoundTripper: it picks a replica, and another one when the
-// engine cannot be reached.
+// RoundTrip implements http.RoundTripper: it returns once the first byte of an answer is
+// there, and tries another replica where that does not come.
 func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
 	var tried []string
-	for last := errNoReplica; ; {
-		m := rt.set.pick(tried)
-		if m == nil {
+	pick, caller := Pick{Header: r.Header, Body: beginning(r)}, rt.caller(r)
+	for last := error(nil); ; {
+		m, err := rt.set.acquire(r.Context(), pick, caller, tried)
+		if errors.Is(err, errOnlyTried) {
 			return nil, last
 		}
-		resp, err := rt.send(r, m)
-		if err == nil || !errors.Is(err, syscall.ECONNREFUSED) || r.Context().Err() != nil {
-			return resp, err
+		if err != nil {
+			return nil, errors.Join(err, last)
 		}
-		tried, last = append(tried, m.ID), err
-		if r.GetBody != nil {
-			if r.Body, err = r.GetBody(); err != nil {
-				return nil, err
-			}
+		resp, failure := rt.send(r, m)
+		if failure == nil {
+			return resp, nil
+		}
+		serves := r.Context().Err() == nil && rt.set.doubt(r.Context(), m, failure)
+		if resp != nil && serves {
+			return resp, nil // the engine's own word on this request
+		}
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
+		if r.Context().Err() != nil {
+			return nil, context.Cause(r.Context())
+		}
+		rt.set.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "engine did not answer",
+			slog.String("replica", m.ID), slog.Bool("serves", serves), slog.Any("err", failure))
+		last = fmt.Errorf("%w: %w", errEngine, failure)
+		if !serves || !isDial(failure) { // it may have begun there
+			tried = append(tried, m.ID)
+		}
+		if len(tried) == tries || !rewind(r) {
+			return nil, last
 		}
 	}
 }
 
+// send returns the answer of m once its first byte is there. An error with an answer is
+// for one that may be of a dying engine.
 func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 	endpoint := m.instance.Endpoint()
 	out := r.Clone(r.Context())
@@ -77,43 +114,95 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 		rt.set.release(m)
 		return nil, err
 	}
-	resp.Body = &releasingBody{ReadCloser: resp.Body, release: func() { rt.set.release(m) }}
+	a := &answer{ReadCloser: resp.Body, set: rt.set, member: m, request: r.Context, events: isEvents(resp)}
+	resp.Body = a
+	if err := a.begin(); err != nil {
+		_ = a.Close()
+		return nil, err
+	}
+	if resp.StatusCode >= http.StatusInternalServerError {
+		return resp, fmt.Errorf("the engine answered %s", resp.Status)
+	}
+	if a.events && a.beginsWithError() {
+		return resp, errors.New("the engine began its answer with an error")
+	}
 	return resp, nil
 }
 
-// releasingBody gives its replica back when the answer has ended.
-type releasingBody struct {
-	io.ReadCloser
-	once    sync.Once
-	release func()
+// rewind makes r's body readable from the start again, if that is possible.
+func rewind(r *http.Request) bool {
+	if r.Body == nil || r.Body == http.NoBody {
+		return true
+	}
+	if r.GetBody == nil {
+		return false
+	}
+	body, err := r.GetBody()
+	r.Body = body
+	return err == nil
 }
 
-func (b *releasingBody) Close() error {
-	err := b.ReadCloser.Close()
-	b.once.Do(b.release)
-	return err
+// beginning is what a picker may look at of r's body.
+func beginning(r *http.Request) []byte {
+	if r.GetBody == nil {
+		return nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = body.Close() }()
+	size := int64(64 << 10)
+	if r.ContentLength > 0 {
+		size = min(size, r.ContentLength)
+	}
+	b := make([]byte, size)
+	n, _ := io.ReadFull(body, b)
+	return b[:n]
+}
+
+// caller names who sends r without keeping his key.
+func (rt *Router) caller(r *http.Request) string {
+	key := r.Header.Get("Authorization")
+	if key == "" {
+		return ""
+	}
+	return strconv.FormatUint(maphash.String(rt.seed, key), 36)
+}
+
+func isDial(err error) bool {
+	e, ok := errors.AsType[*net.OpError](err)
+	return ok && e.Op == "dial"
 }
 
 func (rt *Router) fail(w http.ResponseWriter, r *http.Request, err error) {
+	refused, isRefusal := errors.AsType[*refusal](err)
 	switch {
-	case errors.Is(err, context.Canceled) || r.Context().Err() != nil:
+	case errors.Is(context.Cause(r.Context()), errLate):
+		writeError(w, http.StatusGatewayTimeout, apiError{Type: "server_error", Code: "timeout", Message: errLate.Error()})
+	case r.Context().Err() != nil:
 		w.WriteHeader(499) // the client has gone; the number is nginx's
-	case errors.Is(err, errNoReplica), errors.Is(err, syscall.ECONNREFUSED):
-		rt.unavailable(w)
+	case isRefusal:
+		rt.refuse(w, refused)
 	default:
-		rt.set.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "engine did not answer", slog.Any("err", err))
 		writeError(w, http.StatusBadGateway, apiError{
-			Type: "server_error", Code: "engine_error", Message: "the engine ended the connection without an answer; try again",
+			Type: "server_error", Code: "engine_error", Message: errEngine.Error() + "; try again",
 		})
 	}
 }
 
-// unavailable tells a client to come back, and why it has to.
-func (rt *Router) unavailable(w http.ResponseWriter) {
-	message := "no replica is ready yet; the model is starting"
-	if err := rt.set.LastErr(); err != nil {
-		message = "no replica is ready: " + err.Error()
+// refuse tells a client to come back, when, and why it has to.
+func (rt *Router) refuse(w http.ResponseWriter, why *refusal) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(why.retry.Seconds()))))
+	if errors.Is(why, errBusy) {
+		writeError(w, http.StatusTooManyRequests, apiError{
+			Type: "rate_limit_error", Code: "too_many_requests", Message: why.Error() + "; try again later",
+		})
+		return
 	}
-	w.Header().Set("Retry-After", "1")
+	message := "no replica is ready yet; the model is starting"
+	if why.last != nil {
+		message = "no replica is ready: " + why.last.Error()
+	}
 	writeError(w, http.StatusServiceUnavailable, apiError{Type: "server_error", Code: "not_ready", Message: message})
 }

@@ -3,8 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
-	"iter"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -23,7 +21,7 @@ type Instance interface {
 	Down() <-chan struct{}
 	Done() <-chan struct{}
 	Err() error
-	// Stop returns nil when nothing is left running.
+	// Stop returns nil when nothing is left running. It kills when ctx has ended.
 	Stop(ctx context.Context) error
 }
 
@@ -31,84 +29,102 @@ type Instance interface {
 // until Stop or until ctx ends. The set tells of the moments ready and stopped itself.
 type Start func(ctx context.Context, scope lifecycle.Scope, n Node) (Instance, error)
 
-// SetOptions tune a Set; nil means the defaults.
+// SetOptions tune a Set; nil means the defaults. Update may change those marked so.
 type SetOptions struct {
-	Request Request
+	Request Request                          // Update
 	Scope   lifecycle.Scope                  // Emit and Model
 	Name    string                           // of the replicas: NAME#1, NAME#2, …; "" means the model's
 	Restart func(failures int) time.Duration // nil means 1s doubling to 1m
 	Drain   time.Duration                    // for requests in flight, then for the engine's stop; 0 means 30s
+	Limits  Limits                           // Update
+	Pick    Picker                           // Update; nil means LeastOfTwo
+	Scale   *Scaling                         // Update; nil keeps the number that Want says
 	Logger  *slog.Logger                     // nil means slog.Default
 	_       struct{}
 }
 
-// Replica is a snapshot of one member of a Set.
-type Replica struct {
-	ID       string
-	NodeID   string
-	Stage    lifecycle.Stage // provision while it starts, then ready, then drain
-	Inflight int             // requests
-	Since    time.Time       // when Stage began
+func (o *SetOptions) withDefaults() SetOptions {
+	var c SetOptions
+	if o != nil {
+		c = *o
+	}
+	if c.Name == "" {
+		c.Name = c.Scope.Model
+	}
+	if c.Restart == nil {
+		c.Restart = doubling
+	}
+	if c.Drain == 0 {
+		c.Drain = 30 * time.Second
+	}
+	if c.Pick == nil {
+		c.Pick = LeastOfTwo
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default() //nolint:forbidigo // the default is resolved here
+	}
+	if c.Scale != nil {
+		scale := c.Scale.withDefaults()
+		c.Scale = &scale
+	}
+	c.Limits = c.Limits.withDefaults()
+	return c
 }
 
-// Set converges on a wanted number of replicas. Make one with NewSet; its methods are safe
-// for concurrent use.
+func doubling(failures int) time.Duration {
+	return min(time.Minute, time.Second<<min(max(failures, 1)-1, 6))
+}
+
+// Set converges on a wanted number of replicas and hands them out to requests. Make one
+// with NewSet; its methods are safe for concurrent use.
 type Set struct {
 	provisioner Provisioner
-	start       Start
-	opts        SetOptions
+	opts        SetOptions // what an Update may change is in current.opts
 
-	killed  chan struct{} // closed by Kill
-	killing sync.Once
+	killed   chan struct{} // closed by Kill
+	killing  sync.Once
+	updating sync.Mutex    // held by the one Update there may be
+	demanded chan struct{} // of one: a request waits for the first replica
 
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced at each change
-	want    int
-	ended   bool // Run has returned or is about to
-	slots   []*slot
-	members []*member
-	serial  int
-	stopErr error // what could not be stopped
+	mu         sync.Mutex
+	changed    chan struct{} // closed and replaced at each change
+	ended      bool          // Run has returned or is about to
+	current    *generation
+	next       *generation // of an Update that is not decided yet, else nil
+	members    []*member
+	serial     int
+	queue      queue
+	traffic    meter
+	candidates []*member // of choose, kept for its memory
+	shown      []Replica // the same
+	stopErr    error     // what could not be stopped
 }
 
-// A slot is one wanted replica: it keeps a member alive until it is cancelled or gives up.
-type slot struct {
-	cancel context.CancelFunc
-	err    error // why it gave up
-	last   error // why its last member ended
+// A generation is what an Update replaces: how to start a replica, and the slots that do.
+type generation struct {
+	start  Start
+	opts   SetOptions
+	want   int
+	slots  []*slot
+	served bool // once
 }
 
-// NewSet returns a set that wants no replica yet.
+// NewSet returns a set that wants no replica yet, or Scale.Initial of them.
 func NewSet(p Provisioner, start Start, opts *SetOptions) *Set {
-	s := &Set{provisioner: p, start: start, changed: make(chan struct{}), killed: make(chan struct{})}
-	if opts != nil {
-		s.opts = *opts
+	s := &Set{
+		provisioner: p, opts: opts.withDefaults(),
+		changed: make(chan struct{}), killed: make(chan struct{}), demanded: make(chan struct{}, 1),
 	}
-	if s.opts.Name == "" {
-		s.opts.Name = s.opts.Scope.Model
-	}
-	if s.opts.Restart == nil {
-		s.opts.Restart = doubling
-	}
-	if s.opts.Drain == 0 {
-		s.opts.Drain = 30 * time.Second
-	}
-	if s.opts.Logger == nil {
-		s.opts.Logger = slog.Default() //nolint:forbidigo // the default is resolved here
+	s.current = &generation{start: start, opts: s.opts}
+	if s.opts.Scale != nil {
+		s.current.want = s.opts.Scale.Initial
 	}
 	return s
 }
 
-// steady is how long a replica has to serve before its failures are forgotten.
-const steady = time.Minute
-
-func doubling(failures int) time.Duration {
-	return min(time.Minute, time.Second<<min(failures-1, 6))
-}
-
-// Want sets the number of replicas; it does not wait.
+// Want sets the number of replicas; it does not wait. A set with Scale goes on from there.
 func (s *Set) Want(n int) {
-	s.update(func() { s.want = n })
+	s.update(func() { s.current.want = max(0, n) })
 }
 
 // Run reconciles until ctx ends, then drains all and returns context.Cause(ctx). It
@@ -118,6 +134,9 @@ func (s *Set) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.end()
+	scaling, stop := context.WithCancel(ctx)
+	defer stop()
+	wg.Go(func() { s.scale(scaling) })
 	for {
 		changed := s.resize(ctx, &wg)
 		if err := s.Err(); err != nil {
@@ -140,19 +159,14 @@ func (s *Set) Kill() { s.killing.Do(func() { close(s.killed) }) }
 func (s *Set) Await(ctx context.Context, n int) error {
 	for {
 		s.mu.Lock()
-		ready, changed := len(s.ready(nil)), s.changed
-		givenUp, reasons := 0, []error(nil)
-		for _, sl := range s.slots {
-			if sl.err != nil {
-				givenUp, reasons = givenUp+1, append(reasons, sl.err)
-			}
-		}
-		possible := !s.ended && (givenUp == 0 || s.want-givenUp >= n)
+		ready, changed := s.count(s.current), s.changed
+		reasons := s.current.reasons()
+		possible := !s.ended && (len(reasons) == 0 || s.current.want-len(reasons) >= n)
 		s.mu.Unlock()
 		switch {
 		case ready >= n:
 			return nil
-		case !possible && errors.Join(reasons...) != nil:
+		case !possible && len(reasons) > 0:
 			return errors.Join(reasons...)
 		case !possible:
 			return &lifecycle.Error{Op: "replica.Await", Kind: lifecycle.Canceled, Target: s.opts.Scope.Model, Err: errEnded}
@@ -167,40 +181,18 @@ func (s *Set) Await(ctx context.Context, n int) error {
 
 var errEnded = errors.New("the set has been stopped")
 
-// All yields a snapshot of the members.
-func (s *Set) All() iter.Seq[Replica] {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	snapshot := make([]Replica, len(s.members))
-	for i, m := range s.members {
-		snapshot[i] = m.Replica
-	}
-	return slices.Values(snapshot)
-}
-
 // Err joins the reasons when every wanted replica has failed for good; it is nil else.
 func (s *Set) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var reasons []error
-	for _, sl := range s.slots {
-		if sl.err == nil {
-			return nil
-		}
-		reasons = append(reasons, sl.err)
-	}
-	return errors.Join(reasons...)
+	return s.current.lost()
 }
 
 // LastErr says why a replica ended last, also when another is starting in its place.
 func (s *Set) LastErr() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var reasons []error
-	for _, sl := range s.slots {
-		reasons = append(reasons, sl.last)
-	}
-	return errors.Join(reasons...)
+	return s.current.last()
 }
 
 // StopErr joins what could not be stopped, once Run has returned.
@@ -214,95 +206,106 @@ func (s *Set) StopErr() error {
 func (s *Set) resize(ctx context.Context, wg *sync.WaitGroup) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.slots) < s.want {
-		slotCtx, cancel := context.WithCancel(ctx)
-		sl := &slot{cancel: cancel}
-		s.slots = append(s.slots, sl)
-		wg.Go(func() { s.keep(slotCtx, sl) })
+	for _, g := range []*generation{s.current, s.next} {
+		if g == nil {
+			continue
+		}
+		for len(g.slots) < g.want {
+			slotCtx, cancel := context.WithCancel(ctx)
+			sl := &slot{generation: g, cancel: cancel}
+			g.slots = append(g.slots, sl)
+			wg.Go(func() { s.keep(slotCtx, sl) })
+		}
+		g.drop(g.want)
 	}
-	s.drop(s.want)
 	return s.changed
 }
 
-// end stops every slot but keeps them: they know why they gave up.
+// end stops every slot but keeps them: they know why they gave up. Nobody waits any more.
 func (s *Set) end() {
 	s.update(func() {
 		s.ended = true
-		for _, sl := range s.slots {
-			sl.cancel()
+		s.current.cancel()
+		if s.next != nil {
+			s.next.cancel()
 		}
 	})
 }
 
-func (s *Set) drop(n int) {
-	for len(s.slots) > n {
-		last := len(s.slots) - 1
-		s.slots[last].cancel()
-		s.slots = s.slots[:last]
-	}
-}
-
-// keep runs one member after another until ctx ends or a failure is for good.
-func (s *Set) keep(ctx context.Context, sl *slot) {
-	defer sl.cancel()
-	served := false
-	for failures := 1; ; failures++ {
-		m := s.add()
-		err := s.live(ctx, m)
-		served = served || m.served
-		if m.served && time.Since(m.readySince) > steady {
-			failures = 1
-		}
-		s.update(func() {
-			s.members = slices.DeleteFunc(s.members, func(o *member) bool { return o == m })
-			sl.last = err
-			if forGood(err, served) {
-				sl.err = err
-			}
-		})
-		if ctx.Err() != nil || forGood(err, served) {
-			return
-		}
-		wait := s.opts.Restart(failures)
-		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "replica ended, starting another",
-			slog.String("replica", m.ID), slog.Duration("in", wait), slog.Any("err", err))
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-	}
-}
-
-// forGood tells failures that would come again from those worth another start. A model
-// that has served before is given up only when its files or permissions are gone.
-func forGood(err error, served bool) bool {
-	switch lifecycle.KindOf(err) {
-	case lifecycle.Throttled, lifecycle.Unavailable, lifecycle.Canceled:
-		return false
-	case lifecycle.EngineFailed, lifecycle.Timeout, lifecycle.Unknown, lifecycle.NoSpace:
-		return !served
-	default:
-		return err != nil
-	}
-}
-
-func (s *Set) add() *member {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.serial++
-	m := &member{Replica: Replica{
-		ID: fmt.Sprintf("%s#%d", s.opts.Name, s.serial), Stage: lifecycle.StageProvision, Since: time.Now(),
-	}}
-	s.members = append(s.members, m)
-	return m
-}
-
-// update changes state under the lock and wakes everyone who waits for a change.
+// update changes state under the lock, serves who waits for a replica, and wakes everyone
+// who waits for a change.
 func (s *Set) update(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
+	s.dispatch()
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// count is the number of ready replicas of g; the caller holds the lock.
+func (s *Set) count(g *generation) (n int) {
+	for _, m := range s.members {
+		if m.slot.generation == g && m.Stage == lifecycle.StageReady {
+			n++
+		}
+	}
+	return n
+}
+
+// reasons are those of the slots that gave up.
+func (g *generation) reasons() (reasons []error) {
+	for _, sl := range g.slots {
+		if sl.err != nil {
+			reasons = append(reasons, sl.err)
+		}
+	}
+	return reasons
+}
+
+// lost joins the reasons when every slot has given up.
+func (g *generation) lost() error {
+	reasons := g.reasons()
+	if len(reasons) < len(g.slots) {
+		return nil
+	}
+	return errors.Join(reasons...)
+}
+
+func (g *generation) last() error {
+	var reasons []error
+	for _, sl := range g.slots {
+		reasons = append(reasons, sl.last)
+	}
+	return errors.Join(reasons...)
+}
+
+func (g *generation) cancel() {
+	for _, sl := range g.slots {
+		sl.cancel()
+	}
+}
+
+// drop cancels all but n slots: those that gave up first, then those that do not serve.
+func (g *generation) drop(n int) {
+	for len(g.slots) > n {
+		worth := func(sl *slot) int {
+			switch {
+			case sl.err != nil:
+				return 0
+			case !sl.serving:
+				return 1
+			default:
+				return 2
+			}
+		}
+		least := len(g.slots) - 1
+		for i := range slices.Backward(g.slots) {
+			if worth(g.slots[i]) < worth(g.slots[least]) {
+				least = i
+			}
+		}
+		g.slots[least].cancel()
+		g.slots = slices.Delete(g.slots, least, least+1)
+	}
 }

@@ -1,0 +1,182 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+var (
+	errNoReplica = errors.New("no replica is ready")
+	errBusy      = errors.New("all replicas have as many requests as they may")
+	errOnlyTried = errors.New("no other replica is ready")
+)
+
+// acquire reserves a member that was not tried for a request, waiting within the limits.
+// The caller releases it. caller names who asks: those with fewer requests do not wait for
+// those with many. Errors: errOnlyTried when only such are ready, a *refusal when the
+// limits are reached, and context.Cause(ctx).
+func (s *Set) acquire(ctx context.Context, p Pick, caller string, tried []string) (*member, error) {
+	s.mu.Lock()
+	limits := s.current.opts.Limits
+	w := &waiter{pick: p, caller: caller, tried: tried, got: make(chan grant, 1)}
+	var err error
+	switch {
+	case s.queue.length == 0 && s.offer(w):
+	case s.ended || limits.WaitingFor < 0 || limits.Waiting > 0 && s.queue.length >= limits.Waiting:
+		err = s.refuse()
+	default:
+		s.queue.push(w)
+		s.traffic.add(time.Now(), 1)
+		s.demand()
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return s.wait(ctx, w, limits.WaitingFor)
+}
+
+// wait returns what w is granted, or why not.
+func (s *Set) wait(ctx context.Context, w *waiter, limit time.Duration) (*member, error) {
+	select {
+	case g := <-w.got: // in most cases already there
+		return g.member, g.err
+	default:
+	}
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case g := <-w.got:
+		return g.member, g.err
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.queue.remove(w) {
+		s.traffic.add(time.Now(), -1)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, s.refuse()
+	}
+	g := <-w.got // at the same moment; use it
+	return g.member, g.err
+}
+
+// limits are those that hold now.
+func (s *Set) limits() Limits {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.opts.Limits
+}
+
+// release gives m back at the end of a request.
+func (s *Set) release(m *member) {
+	s.mu.Lock()
+	m.Inflight--
+	s.traffic.add(time.Now(), -1)
+	s.dispatch()
+	draining := m.Stage == lifecycle.StageDrain
+	s.mu.Unlock()
+	if draining {
+		s.update(func() {})
+	}
+}
+
+// dispatch serves those who wait; the caller holds the lock.
+func (s *Set) dispatch() {
+	s.queue.serve(func(w *waiter) bool {
+		if !s.offer(w) {
+			return false
+		}
+		s.traffic.add(time.Now(), -1)
+		return true
+	})
+}
+
+// offer grants w what there is for it, and reports false when it has to wait. The caller
+// holds the lock.
+func (s *Set) offer(w *waiter) bool {
+	free, ready, other := s.choose(w)
+	switch {
+	case free != nil:
+		now := time.Now()
+		if free.Inflight == 0 {
+			free.busySince = now
+		}
+		free.Inflight++
+		s.traffic.add(now, 1)
+		w.got <- grant{member: free}
+	case s.ended:
+		w.got <- grant{err: s.refuse()}
+	case ready && !other:
+		w.got <- grant{err: errOnlyTried}
+	case !ready && s.hopeless():
+		w.got <- grant{err: s.refuse()}
+	default:
+		return false
+	}
+	return true
+}
+
+// choose picks a member for w among those with room. It also tells whether any is ready,
+// and whether one that w has not tried is.
+func (s *Set) choose(w *waiter) (free *member, ready, other bool) {
+	limit := s.current.opts.Limits.Ongoing
+	s.candidates, s.shown = s.candidates[:0], s.shown[:0]
+	for _, m := range s.members {
+		if m.Stage != lifecycle.StageReady || m.slot.generation != s.current {
+			continue
+		}
+		ready = true
+		if slices.Contains(w.tried, m.ID) {
+			continue
+		}
+		other = true
+		if limit <= 0 || m.Inflight < limit {
+			s.candidates, s.shown = append(s.candidates, m), append(s.shown, m.Replica)
+		}
+	}
+	if len(s.candidates) == 0 {
+		return nil, ready, other
+	}
+	i := s.current.opts.Pick(w.pick, s.shown)
+	return s.candidates[min(max(i, 0), len(s.candidates)-1)], ready, other
+}
+
+// hopeless reports that waiting is in vain: nobody wants a replica, or none is to be
+// expected soon. The caller holds the lock.
+func (s *Set) hopeless() bool {
+	if s.current.want == 0 && s.current.opts.Scale == nil {
+		return true
+	}
+	reason, _ := s.current.open()
+	return reason != nil
+}
+
+// A refusal says why a request gets no replica, and when to come back.
+type refusal struct {
+	err   error         // errBusy or errNoReplica
+	last  error         // why a replica ended last; nil when none has
+	retry time.Duration // to come back after
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+// refuse makes the refusal for now; the caller holds the lock.
+func (s *Set) refuse() error {
+	if !s.ended && s.count(s.current) > 0 {
+		return &refusal{err: errBusy, retry: time.Second}
+	}
+	r := &refusal{err: errNoReplica, last: s.current.last(), retry: time.Second}
+	if _, at := s.current.open(); !at.IsZero() {
+		r.retry = max(r.retry, time.Until(at))
+	}
+	return r
+}

@@ -1,0 +1,131 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// A slot is one wanted replica: it keeps a member alive until it is cancelled or gives up.
+// Its fields belong to the set's lock.
+type slot struct {
+	generation *generation
+	cancel     context.CancelFunc
+	served     bool      // once
+	serving    bool      // its member is ready or in doubt
+	err        error     // why it gave up
+	last       error     // why its last member ended
+	restarts   int       // members after the first
+	failures   int       // in a row: members that ended before they had served for long
+	retry      time.Time // of the next start; zero while there is a member
+}
+
+const (
+	// steady is how long a replica has to serve before its failures are forgotten.
+	steady = time.Minute
+	// tripped is how many failures in a row open the circuit: while every replica of a set
+	// has failed that often and waits for its next start, requests are refused at once,
+	// with the reason, instead of waiting for something unlikely.
+	tripped = 5
+)
+
+// keep runs one member after another until ctx ends or a failure is for good.
+func (s *Set) keep(ctx context.Context, sl *slot) {
+	defer sl.cancel()
+	for {
+		m := s.add(sl)
+		err := s.live(ctx, m)
+		wait, over := s.after(ctx, m, err)
+		if over {
+			return
+		}
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "replica ended, starting another",
+			slog.String("replica", m.ID), slog.Duration("in", wait), slog.Any("err", err))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// after records the end of m and decides when its successor starts: at once where it had
+// served and has not failed before, else after a time that grows with the failures.
+func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Duration, over bool) {
+	sl := m.slot
+	s.update(func() {
+		s.members = slices.DeleteFunc(s.members, func(o *member) bool { return o == m })
+		sl.last, sl.serving = err, false
+		if m.served && time.Since(m.readySince) > steady {
+			sl.failures = 0
+		}
+		sl.failures++
+		sl.served = sl.served || m.served
+		if forGood(err, sl.generation.served, sl.served) {
+			sl.err = err
+		}
+		over = ctx.Err() != nil || sl.err != nil
+		if !over {
+			if !m.served || sl.failures > 1 {
+				wait = s.opts.Restart(sl.failures)
+			}
+			sl.restarts++
+			sl.retry = time.Now().Add(wait)
+		}
+	})
+	return wait, over
+}
+
+// forGood tells failures that would come again from those worth another start. A model
+// that has served before, on any replica, is given up only when its files or permissions
+// are gone, and a place that this replica had is waited for.
+func forGood(err error, modelServed, slotServed bool) bool {
+	switch lifecycle.KindOf(err) {
+	case lifecycle.Throttled, lifecycle.Unavailable, lifecycle.Canceled:
+		return false
+	case lifecycle.EngineFailed, lifecycle.Timeout, lifecycle.Unknown, lifecycle.NoSpace:
+		return err != nil && !modelServed
+	case lifecycle.NoCapacity:
+		return !slotServed
+	default:
+		return err != nil
+	}
+}
+
+func (s *Set) add(sl *slot) *member {
+	var m *member
+	s.update(func() {
+		s.serial++
+		sl.retry = time.Time{}
+		m = &member{slot: sl, doubted: make(chan error, 1), Replica: Replica{
+			ID: fmt.Sprintf("%s#%d", s.opts.Name, s.serial), Stage: lifecycle.StageProvision, Since: time.Now(),
+			Restarts: sl.restarts, LastErr: sl.last,
+		}}
+		s.members = append(s.members, m)
+	})
+	return m
+}
+
+// open says why no replica of g is to be expected soon: all have given up, or have failed
+// again and again and wait. It is nil else.
+func (g *generation) open() (reason error, retry time.Time) {
+	if len(g.slots) == 0 {
+		return nil, retry
+	}
+	for _, sl := range g.slots {
+		switch {
+		case sl.err != nil:
+		case sl.failures >= tripped && !sl.retry.IsZero():
+			if retry.IsZero() || sl.retry.Before(retry) {
+				retry = sl.retry
+			}
+		default:
+			return nil, time.Time{}
+		}
+	}
+	return g.last(), retry
+}
