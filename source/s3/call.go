@@ -15,21 +15,43 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// thrice is for small requests: three tries, at most 2 s between them, and no budget that
-// one bucket's trouble could take from another.
-var thrice = retry.NewStandard(func(o *retry.StandardOptions) {
+// A patient retryer waits for as long as the service asks, up to maxPatience.
+type patient struct{ *retry.Standard }
+
+// maxPatience bounds what a small request waits by itself; whoever asked hears the rest.
+const maxPatience = 20 * time.Second
+
+// RetryDelay implements aws.Retryer.
+func (p patient) RetryDelay(attempt int, err error) (time.Duration, error) {
+	wait, delayErr := p.Standard.RetryDelay(attempt, err)
+	return max(wait, retryAfter(err)), delayErr
+}
+
+// IsErrorRetryable implements aws.Retryer.
+func (p patient) IsErrorRetryable(err error) bool {
+	return retryAfter(err) <= maxPatience && p.Standard.IsErrorRetryable(err)
+}
+
+// thrice is for small requests: three tries, at most 2 s between them unless the service
+// asks for more, and no budget that one bucket's trouble could take from another.
+var thrice = patient{retry.NewStandard(func(o *retry.StandardOptions) {
 	o.MaxAttempts, o.MaxBackoff, o.RateLimiter = 3, 2*time.Second, ratelimit.None
-})
+})}
 
 // once is for reads, which download tries again where they broke.
 var once = aws.NopRetryer{}
 
-// call does a request, and once more in the region that the answer says the bucket is in.
+// call does a request, and once more in the region that the answer says the bucket is in,
+// or with new credentials where those it had are no longer good.
 func call[In, Out any](ctx context.Context, b *bucket, retryer aws.Retryer, in *In,
 	do func(context.Context, *In, ...func(*s3.Options)) (*Out, error),
 ) (*Out, error) {
 	opt := func(o *s3.Options) { o.Region, o.Retryer = *b.region.Load(), retryer }
+	held := b.held()
 	out, err := do(ctx, in, opt)
+	if gone(err) && b.renew(ctx, held) {
+		out, err = do(ctx, in, opt)
+	}
 	if region := regionOf(err); region != "" && region != *b.region.Load() {
 		b.region.Store(&region)
 		out, err = do(ctx, in, opt)

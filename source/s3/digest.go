@@ -49,7 +49,7 @@ func (b *bucket) files(ctx context.Context, objects []types.Object) ([]source.Fi
 }
 
 func (b *bucket) head(ctx context.Context, key, version string) (*s3.HeadObjectOutput, error) {
-	in := &s3.HeadObjectInput{Bucket: &b.loc.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled}
+	in := &s3.HeadObjectInput{Bucket: &b.loc.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled, RequestPayer: b.payer}
 	if version != "" {
 		in.IfMatch = &version
 	}

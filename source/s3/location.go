@@ -84,9 +84,3 @@ func (l location) under() string {
 
 // base is the name of the object, where an object is meant.
 func (l location) base() string { return path.Base(l.prefix) }
-
-// needsPath reports whether the bucket stands in the path instead of the host: servers of
-// one's own seldom have a wildcard name, and a dot breaks the wildcard of a certificate.
-func (l location) needsPath(endpoint string) bool {
-	return endpoint != "" || strings.Contains(l.bucket, ".")
-}

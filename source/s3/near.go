@@ -37,7 +37,7 @@ func (b *bucket) nothing(ctx context.Context) error {
 func (b *bucket) children(ctx context.Context, dir string) []string {
 	prefix := location{prefix: dir}.under()
 	page, err := call(ctx, b, once, &s3.ListObjectsV2Input{
-		Bucket: &b.loc.bucket, Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl,
+		Bucket: &b.loc.bucket, Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl, RequestPayer: b.payer,
 	}, b.client.ListObjectsV2)
 	if err != nil {
 		return nil

@@ -53,7 +53,7 @@ func (b *bucket) maybeObject(f source.File, tried string) bool {
 }
 
 func (b *bucket) get(ctx context.Context, key string, f source.File, off, n int64) (io.ReadCloser, error) {
-	in := &s3.GetObjectInput{Bucket: &b.loc.bucket, Key: &key}
+	in := &s3.GetObjectInput{Bucket: &b.loc.bucket, Key: &key, RequestPayer: b.payer}
 	if f.Version != "" {
 		in.IfMatch = &f.Version
 	}

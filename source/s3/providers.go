@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
@@ -78,9 +79,18 @@ func (s *settings) fromProfile(ctx context.Context) step {
 	case indirect != "":
 		st.retrieve = s.indirect(ctx)
 	case p.Credentials.HasKeys():
-		st.retrieve = credentials.StaticCredentialsProvider{Value: p.Credentials}.Retrieve
+		st.retrieve = s.written
 	}
 	return st
+}
+
+// written reads the profile's keys anew: something may have replaced those that expired.
+func (s *settings) written(ctx context.Context) (aws.Credentials, error) {
+	s.loadProfile(ctx)
+	if s.profileErr != nil {
+		return aws.Credentials{}, s.profileErr
+	}
+	return credentials.StaticCredentialsProvider{Value: s.profile.Credentials}.Retrieve(ctx)
 }
 
 // indirect leaves to the SDK what a profile only refers to: roles, SSO, programs. With a
@@ -92,6 +102,11 @@ func (s *settings) indirect(ctx context.Context) func(context.Context) (aws.Cred
 		config.WithSharedCredentialsFiles(s.keyFiles),
 		config.WithRegion(s.region),
 	}
+	if endpoint := s.env("AWS_ENDPOINT_URL_STS"); endpoint != "" {
+		opts = append(opts, config.WithBaseEndpoint(endpoint))
+	}
+	opts = append(opts, config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(
+		func(t *http.Transport) { t.Proxy = proxyOf(s.env) })))
 	if bundle := s.env("AWS_CA_BUNDLE"); bundle != "" {
 		pem, err := os.Open(bundle) //nolint:gosec // the operator names it
 		if err != nil {

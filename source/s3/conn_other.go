@@ -1,0 +1,7 @@
+//go:build !linux
+
+package s3
+
+import "net"
+
+func waiting(c net.Conn) net.Conn { return c }
