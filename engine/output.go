@@ -17,6 +17,7 @@ const (
 
 // output feeds the lines of a process to its parser and keeps the last of them.
 type output struct {
+	from  *follower     // set before drain
 	ended chan struct{} // closed at the end of the output
 
 	mu     sync.Mutex
@@ -33,11 +34,11 @@ func (o *output) use(p Parser) {
 	o.parser = p
 }
 
-// drain reads r to its end and closes it. each gets every line and what it meant.
-func (o *output) drain(r io.ReadCloser, each func(line string, events []lifecycle.Event)) {
+// drain reads to the end and closes. each gets every line and what it meant.
+func (o *output) drain(each func(line string, events []lifecycle.Event)) {
 	defer close(o.ended)
-	defer func() { _ = r.Close() }()
-	eachLine(r, func(line []byte) {
+	defer func() { _ = o.from.Close() }()
+	eachLine(o.from, func(line []byte) {
 		o.mu.Lock()
 		events := o.parser.Parse(line)
 		text := string(line)

@@ -46,6 +46,7 @@ func (p *Process) await(ctx context.Context, client *http.Client) bool {
 		case <-timer.C:
 		}
 		if answers(ctx, client, url) {
+			p.output.catchUp(ctx)
 			p.stages.seal()
 			return true
 		}

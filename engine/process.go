@@ -169,7 +169,7 @@ func (p *Process) launch(ctx context.Context, e Engine, cmd *Command) error {
 	if err != nil {
 		return p.complete(err, lifecycle.EngineFailed, "engine.Launch")
 	}
-	p.handle, p.stop = h, cmd.stopSignal()
+	p.handle, p.stop, p.output.from = h, cmd.stopSignal(), &follower{ReadCloser: h.Output()}
 	if p.told.isSent() {
 		p.reach()
 	}

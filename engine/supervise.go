@@ -35,7 +35,7 @@ func (p *Process) supervise(ctx context.Context) {
 		case <-probing.Done():
 		}
 	})
-	tasks.Go(func() { p.output.drain(p.handle.Output(), p.line(ctx, broken)) })
+	tasks.Go(func() { p.output.drain(p.line(ctx, broken)) })
 	tasks.Go(func() {
 		p.exit.code, p.exit.err = p.handle.Wait()
 		p.gone.send()
