@@ -15,6 +15,8 @@ type Engine struct {
 	// Path is that of the vllm program; "" means SPINUP_VLLM, then PATH. A bare name that
 	// is not on PATH is left to the launcher, which may look on another machine.
 	Path string
+	// Plain leaves out the imports ahead of the model; see Preload in the package's documentation.
+	Plain bool
 }
 
 var _ engine.Tracer = Engine{}

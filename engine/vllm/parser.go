@@ -79,6 +79,9 @@ func (p *parser) read(text string) []lifecycle.Event {
 		events = append(events, lifecycle.Event{Stage: p.cur, Phase: lifecycle.Progress, Time: p.now(), Message: p.notice})
 		p.notice = ""
 	}
+	if said, ok := strings.CutPrefix(text, preloadWord); ok {
+		return append(events, p.preloaded(said)...)
+	}
 	if !p.done {
 		events = append(events, p.readStages(text)...)
 	}
@@ -88,6 +91,18 @@ func (p *parser) read(text string) []lifecycle.Event {
 		})
 	}
 	return events
+}
+
+// preloaded takes the launcher's word that it has nothing more to import.
+func (p *parser) preloaded(said string) []lifecycle.Event {
+	if p.cur != lifecycle.StagePreload {
+		return nil
+	}
+	at := p.now()
+	return []lifecycle.Event{
+		{Stage: p.cur, Phase: lifecycle.Progress, Time: at, Message: shorten(said)},
+		{Stage: p.cur, Phase: lifecycle.End, Time: at},
+	}
 }
 
 // Explain implements engine.Parser.

@@ -118,7 +118,7 @@ func (r *recorder) take(events []lifecycle.Event) {
 			r.add(lifecycle.Fail, e.Time, "")
 			r.events[len(r.events)-1].Err = e.Err
 			r.over = true
-		case e.Phase == lifecycle.End:
+		case e.Phase == lifecycle.End && e.Stage != lifecycle.StagePreload:
 			r.finish(e.Time)
 		}
 	}

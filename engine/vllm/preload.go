@@ -1,0 +1,134 @@
+package vllm
+
+import (
+	_ "embed" // for the launcher
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/lifecycle"
+)
+
+// launcher imports what serving needs and then waits for a line that says what to serve.
+//
+//go:embed launcher.py
+var launcher string
+
+// preloadWord begins the launcher's only line of output.
+const preloadWord = "spinup preload: "
+
+// preloadable are the versions whose internals the launcher knows.
+var preloadable = []string{"0.32.0"}
+
+var _ engine.Preloader = Engine{}
+
+// Preload implements engine.Preloader. Errors are of kind Invalid: not asked for, another
+// system than Linux, an installation whose Python or version is not known.
+func (e Engine) Preload(spec engine.Spec) (engine.Command, error) {
+	inst, err := e.find()
+	if err != nil {
+		return engine.Command{}, err
+	}
+	python, version := interpreter(inst.path), inst.version()
+	switch {
+	case e.Plain:
+		return engine.Command{}, notPreloadable("vllm.Engine.Plain is set")
+	case runtime.GOOS != "linux":
+		return engine.Command{}, notPreloadable("imports ahead of the model need Linux")
+	case version == "":
+		return engine.Command{}, notPreloadable("the sources of " + inst.path + " were not found")
+	case !slices.Contains(preloadable, version):
+		return engine.Command{}, notPreloadable(fmt.Sprintf("the internals of vLLM %s are not known, only those of %s", version, strings.Join(preloadable, ", ")))
+	case python == "":
+		return engine.Command{}, notPreloadable("the script " + inst.path + " names no Python")
+	}
+	env := environment(spec, inst)
+	maps.Copy(env, importEnvironment(spec, inst))
+	return engine.Command{Path: python, Args: []string{"-c", launcher, inst.path}, Env: env, Vital: []string{titlePrefix(spec) + "::"}}, nil
+}
+
+func notPreloadable(why string) error {
+	return &lifecycle.Error{
+		Op: "vllm.Preload", Kind: lifecycle.Invalid, Err: errors.New(why),
+		Hint: "nothing has to be done: vLLM starts when the model is there",
+	}
+}
+
+// Become implements engine.Preloader. The environment may only change where vLLM reads it
+// after its imports.
+func (Engine) Become(preloaded, cmd engine.Command) ([]byte, error) {
+	if program := preloaded.Args[len(preloaded.Args)-1]; program != cmd.Path {
+		return nil, fmt.Errorf("the program is %s, no longer %s", cmd.Path, program)
+	}
+	order := struct {
+		Argv []string           `json:"argv"`
+		Env  map[string]*string `json:"env"`
+	}{cmd.Args, map[string]*string{}}
+	for name, value := range cmd.Env {
+		if was, set := preloaded.Env[name]; !set || was != value {
+			order.Env[name] = &value
+		}
+	}
+	for name := range preloaded.Env {
+		if _, set := cmd.Env[name]; !set {
+			order.Env[name] = nil
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(order.Env)) {
+		if !isReadLate(name) {
+			return nil, fmt.Errorf("the environment has changed in %s, which is read by an import", name)
+		}
+	}
+	line, err := json.Marshal(order)
+	return append(line, '\n'), err
+}
+
+// readLate are variables that vLLM 0.32 and what it uses read when they serve, not when they
+// are imported; the launcher makes up for HF_HUB_OFFLINE. Those of buckets are read late, too.
+var readLate = []string{
+	"VLLM_CPU_KVCACHE_SPACE", "VLLM_CACHE_ROOT", "VLLM_USE_AOT_COMPILE", "TORCHINDUCTOR_CACHE_DIR",
+	"HF_HUB_OFFLINE", "TRACEPARENT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+	"OTEL_BSP_SCHEDULE_DELAY", "no_proxy",
+}
+
+func isReadLate(name string) bool {
+	isOf := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+	return slices.Contains(readLate, name) || slices.Contains(importOnly, name) ||
+		slices.ContainsFunc(bucketKeys["s3"], isOf) || slices.ContainsFunc(bucketKeys["gs"], isOf)
+}
+
+// importOnly are the variables of importEnvironment.
+var importOnly = []string{"TORCHINDUCTOR_COMPILE_THREADS", "TORCHINDUCTOR_CPP_DYNAMIC_THREADS", "LD_PRELOAD"}
+
+// importEnvironment is what vLLM itself sets on the CPU before it makes workers, which read
+// it while they import or are loaded: a fork comes too late for that.
+func importEnvironment(spec engine.Spec, inst install) lifecycle.EnvVars {
+	if !onCPU(spec) {
+		return nil
+	}
+	env := lifecycle.EnvVars{"TORCHINDUCTOR_COMPILE_THREADS": "1", "TORCHINDUCTOR_CPP_DYNAMIC_THREADS": "1"}
+	malloc, _ := filepath.Glob(filepath.Join(inst.pkg, "libs", "libtcmalloc*.so*")) // the pattern is well-formed
+	if len(malloc) > 0 && spec.Env["LD_PRELOAD"] == "" {
+		env["LD_PRELOAD"] = malloc[0]
+	}
+	return env
+}
+
+var versionLine = regexp.MustCompile(`(?m)^__version__ = (?:version = )?['"]([^'"+]+)`)
+
+// version is that of the installation, without what a builder added; "" when it is unknown.
+func (i install) version() string {
+	data, err := os.ReadFile(filepath.Join(i.pkg, "_version.py")) //nolint:gosec // a file of the installation
+	if m := versionLine.FindSubmatch(data); err == nil && i.pkg != "" && m != nil {
+		return string(m[1])
+	}
+	return ""
+}
