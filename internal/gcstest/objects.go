@@ -18,8 +18,12 @@ import (
 func (s *Server) Client() *storage.Client { return s.client }
 
 func newClient(ctx context.Context, endpoint string, transport http.RoundTripper) (*storage.Client, error) {
-	return storage.NewClient(ctx, option.WithoutAuthentication(), option.WithHTTPClient(&http.Client{Transport: transport}),
+	c, err := storage.NewClient(ctx, option.WithoutAuthentication(), option.WithHTTPClient(&http.Client{Transport: transport}),
 		option.WithEndpoint(endpoint+"/storage/v1/"), storage.WithJSONReads(), storage.WithDisabledClientMetrics())
+	if err == nil {
+		c.SetRetry(storage.WithPolicy(storage.RetryNever))
+	}
+	return c, err
 }
 
 // Bucket creates a bucket where there is none.

@@ -1,0 +1,101 @@
+package gcs
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"github.com/googleapis/gax-go/v2"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+	"google.golang.org/api/option"
+)
+
+// Options tune the driver; nil means the defaults.
+type Options struct {
+	// UserProject pays for requests to buckets whose requester pays; "" means
+	// GOOGLE_CLOUD_QUOTA_PROJECT, else the quota project of the credentials.
+	UserProject string
+	_           struct{}
+}
+
+// Opener returns the function to register: mux.Handle("gs", gcs.Opener(nil)). The sources
+// that it opens share one pool of connections, which are closed when idle for 30 s.
+//
+// Opening fails with kind Invalid where the URI or STORAGE_EMULATOR_HOST is wrong.
+// Credentials are looked for by the first request.
+func Opener(opts *Options) source.Opener {
+	shared := &http.Client{Transport: newTransport(), CheckRedirect: noRedirect}
+	direct := newTransport()
+	direct.Proxy = nil // the metadata server is beside this machine
+	metadata := &http.Client{Transport: direct, CheckRedirect: noRedirect}
+	return func(ctx context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
+		loc, err := parse(u)
+		if err != nil {
+			return nil, err
+		}
+		set, err := load(loc, opts, o)
+		if err != nil {
+			return nil, err
+		}
+		if o != nil && o.HTTP != nil {
+			own := *o.HTTP
+			own.CheckRedirect = noRedirect
+			if own.Transport == nil {
+				own.Transport = shared.Transport
+			}
+			return newBucket(ctx, loc, set, &own, &own)
+		}
+		return newBucket(ctx, loc, set, shared, metadata)
+	}
+}
+
+// A bucket is a source.Source of one folder or object.
+type bucket struct {
+	loc    location
+	set    settings
+	client *storage.Client
+	lists  *storage.BucketHandle // small requests, tried three times
+	reads  *storage.BucketHandle // bytes, which download tries again where they broke
+	creds  *chain                // nil when anonymous
+
+	single atomic.Bool // the location is an object, not a folder
+}
+
+var (
+	_ source.Source  = (*bucket)(nil)
+	_ source.Locator = (*bucket)(nil)
+)
+
+func newBucket(ctx context.Context, loc location, set settings, client, metadata *http.Client) (*bucket, error) {
+	b := &bucket{loc: loc, set: set}
+	if !loc.anonymous && !set.emulator {
+		b.creds = newChain(set, client, metadata)
+	}
+	wired := *client
+	wired.Transport = &wire{base: client.Transport, creds: b.creds, set: set}
+	var err error
+	b.client, err = storage.NewClient(ctx, option.WithHTTPClient(&wired), option.WithEndpoint(set.api()),
+		option.WithoutAuthentication(), storage.WithJSONReads(), storage.WithDisabledClientMetrics())
+	if err != nil {
+		return nil, &lifecycle.Error{Op: "source.Open", Kind: lifecycle.Invalid, Target: loc.String(), Err: err}
+	}
+	thrice := []storage.RetryOption{
+		storage.WithPolicy(storage.RetryAlways), storage.WithMaxAttempts(3),
+		storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: 2 * time.Second}),
+	}
+	b.client.SetRetry(thrice...)
+	handle := b.client.Bucket(loc.bucket)
+	if set.project != "" {
+		handle = handle.UserProject(set.project)
+	}
+	b.lists = handle.Retryer(thrice...)
+	b.reads = handle.Retryer(storage.WithPolicy(storage.RetryNever))
+	return b, nil
+}
+
+// String returns the URI, so that nothing else of the source is ever formatted.
+func (b *bucket) String() string { return b.loc.String() }
