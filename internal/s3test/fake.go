@@ -22,6 +22,8 @@ type Fake struct {
 	Before func(w http.ResponseWriter, r *http.Request) bool
 	// PageSize is how many keys a listing has; 0 means 1000.
 	PageSize int
+	// PartsPage is how many parts an answer has; 0 means all.
+	PartsPage int
 
 	mu       sync.Mutex
 	buckets  map[string]map[string]Object
@@ -37,6 +39,8 @@ type Object struct {
 	Headers map[string]string
 	// Algorithm and Type are what listings say about the checksum.
 	Algorithm, Type string
+	// Parts are what GetObjectAttributes tells; none means that it knows of no parts.
+	Parts []Part
 }
 
 // NewFake starts a Fake that ends with the test.
@@ -108,6 +112,8 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Fail(w, http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
 	case r.Header.Get("If-Match") != "" && r.Header.Get("If-Match") != o.ETag:
 		Fail(w, http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+	case r.URL.Query().Has("attributes"):
+		o.attributes(w, r, f.PartsPage)
 	default:
 		o.serve(w, r)
 	}

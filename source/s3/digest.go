@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -19,9 +20,10 @@ import (
 // maxHeads bounds the HEAD requests at the same time.
 const maxHeads = 32
 
-// files makes files of what was listed. What has a digest is asked for it.
-func (b *bucket) files(ctx context.Context, objects []types.Object) ([]source.File, error) {
-	files := make([]source.File, len(objects))
+// files makes files of what was listed, and returns the word of a mirror's mark. What has
+// a digest is asked for it, with one request.
+func (b *bucket) files(ctx context.Context, objects []types.Object) (files []source.File, mark string, err error) {
+	files = make([]source.File, len(objects))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxHeads)
 	for i, o := range objects {
@@ -29,23 +31,38 @@ func (b *bucket) files(ctx context.Context, objects []types.Object) ([]source.Fi
 		files[i] = source.File{
 			Path: strings.TrimPrefix(key, b.loc.under()), Size: aws.ToInt64(o.Size), Version: aws.ToString(o.ETag),
 		}
-		if !mayHaveDigest(o) || source.CheckPath(files[i].Path) != nil {
-			continue
+		switch {
+		case source.CheckPath(files[i].Path) != nil:
+		case isMark(files[i]):
+			g.Go(func() (err error) {
+				mark, err = b.mark(ctx, &files[i])
+				return err
+			})
+		case ofParts(o), mayHaveDigest(o):
+			g.Go(func() (err error) {
+				files[i].Digest, err = b.digest(ctx, key, files[i], o)
+				return err
+			})
 		}
-		g.Go(func() error {
-			head, err := b.head(ctx, key, files[i].Version)
-			switch statusOf(err) {
-			case http.StatusNotFound, http.StatusPreconditionFailed:
-				return b.moving(key)
-			}
-			if err != nil {
-				return b.explain(ctx, reading(opResolve, b.loc, key), err)
-			}
-			files[i].Digest = digestOf(head)
-			return nil
-		})
 	}
-	return files, g.Wait()
+	return files, mark, g.Wait()
+}
+
+// digest asks for the checksum of an object.
+func (b *bucket) digest(ctx context.Context, key string, f source.File, o types.Object) (d source.Digest, err error) {
+	var head *s3.HeadObjectOutput
+	if ofParts(o) {
+		d, err = b.combined(ctx, key, f)
+	} else if head, err = b.head(ctx, key, f.Version); err == nil {
+		d = digestOf(head)
+	}
+	switch status := statusOf(err); {
+	case status == http.StatusNotFound, status == http.StatusPreconditionFailed, errors.Is(err, errChangedMeanwhile):
+		return d, b.moving(key)
+	case err != nil:
+		return d, b.explain(ctx, reading(opResolve, b.loc, key), err)
+	}
+	return d, nil
 }
 
 func (b *bucket) head(ctx context.Context, key, version string) (*s3.HeadObjectOutput, error) {

@@ -20,17 +20,18 @@ const opResolve = "source.Resolve"
 const maxObjects = 100_000
 
 // Resolve implements source.Source: it lists the folder, or finds the object. The revision
-// is a digest of the listing with its ETags.
+// is a digest of the listing with its ETags, after the commit that a mirror's mark tells.
 func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 	objects, err := b.list(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var files []source.File
+	var mark string
 	switch {
 	case len(objects) > 0:
 		b.single.Store(false)
-		files, err = b.files(ctx, objects)
+		files, mark, err = b.files(ctx, objects)
 	case b.loc.prefix != "" && !b.loc.folder:
 		files, err = b.object(ctx)
 	}
@@ -40,7 +41,11 @@ func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 	if len(files) == 0 {
 		return nil, b.nothing(ctx)
 	}
-	return source.NewManifest(b.loc.canonical(), "", files)
+	m, err := source.NewManifest(b.loc.canonical(), "", files)
+	if err != nil {
+		return nil, err
+	}
+	return marked(m, mark), nil
 }
 
 // list returns the objects of the folder, without the markers of folders.
