@@ -71,7 +71,7 @@ func (s *Set) load(ctx context.Context, c *Scaling, w *window) Load {
 	now := time.Now()
 	w.add(s.traffic.read(now), c.LookBack)
 	return Load{
-		Now: now, Wanted: s.current.want, Ready: s.count(s.current),
+		Model: s.opts.Scope.Model, Now: now, Wanted: s.current.want, Ready: s.count(s.current),
 		Ongoing: w.aggregate(c.Aggregate), Waiting: s.queue.length, Engines: engines,
 	}
 }

@@ -27,6 +27,7 @@ type Scaling struct {
 
 // Load is what a scaling decision rests on.
 type Load struct {
+	Model   string
 	Now     time.Time
 	Wanted  int     // replicas
 	Ready   int     // replicas
