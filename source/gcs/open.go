@@ -85,15 +85,15 @@ func (b *bucket) get(ctx context.Context, x *exchange, name string, f source.Fil
 
 // answers checks that the response holds the bytes that were asked for.
 func answers(h http.Header, f source.File, off, n, length int64) error {
+	if is := h.Get("X-Goog-Generation"); f.Version != "" && cmp.Or(is, f.Version) != f.Version {
+		return &changed{}
+	}
 	got := h.Get("Content-Range")
 	if n < f.Size && !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1)) {
 		return &wrongAnswer{fmt.Sprintf("asked for bytes %d-%d, the answer is %.60q", off, off+n-1, got)}
 	}
-	if length >= 0 && length != n {
+	if length < unknown && length != n {
 		return &wrongAnswer{fmt.Sprintf("asked for %d bytes, the answer has %d", n, length)}
-	}
-	if is := h.Get("X-Goog-Generation"); f.Version != "" && cmp.Or(is, f.Version) != f.Version {
-		return &changed{}
 	}
 	return nil
 }

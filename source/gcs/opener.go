@@ -83,17 +83,16 @@ func newBucket(ctx context.Context, loc location, set settings, client, metadata
 	if err != nil {
 		return nil, &lifecycle.Error{Op: "source.Open", Kind: lifecycle.Invalid, Target: loc.String(), Err: err}
 	}
-	thrice := []storage.RetryOption{
-		storage.WithPolicy(storage.RetryAlways), storage.WithMaxAttempts(3),
-		storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: 2 * time.Second}),
-	}
-	b.client.SetRetry(thrice...)
 	handle := b.client.Bucket(loc.bucket)
 	if set.project != "" {
 		handle = handle.UserProject(set.project)
 	}
-	b.lists = handle.Retryer(thrice...)
-	b.reads = handle.Retryer(storage.WithPolicy(storage.RetryNever))
+	thrice := []storage.RetryOption{
+		storage.WithPolicy(storage.RetryAlways), storage.WithMaxAttempts(3),
+		storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: 2 * time.Second}),
+	}
+	b.lists, b.reads = handle.Retryer(thrice...), handle.Retryer(storage.WithPolicy(storage.RetryNever))
+	b.client.SetRetry(thrice...) // last: a handle that is made after it would share what it sets
 	return b, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 )
@@ -12,7 +13,7 @@ import (
 // and notes in the request's exchange what the SDK does not pass on.
 type wire struct {
 	base  http.RoundTripper
-	creds *chain            // nil when anonymous
+	creds *chain // nil when anonymous
 	set   settings
 }
 
@@ -58,6 +59,10 @@ func (x *exchange) in(ctx context.Context) context.Context {
 	return context.WithValue(ctx, exchangeKey{}, x)
 }
 
+// unknown stands for a length that the answer does not tell: the SDK counts down from it,
+// and prints what is below zero.
+const unknown = math.MaxInt64 / 2
+
 var errCircle = errors.New("the listing does not go on")
 
 func (x *exchange) note(r *http.Request, res *http.Response) error {
@@ -67,6 +72,9 @@ func (x *exchange) note(r *http.Request, res *http.Response) error {
 	}
 	q := r.URL.Query()
 	if q.Get("alt") == "media" {
+		if res.ContentLength < 0 {
+			res.ContentLength = unknown
+		}
 		res.Body = &unbroken{ReadCloser: res.Body, x: x}
 		return nil
 	}
