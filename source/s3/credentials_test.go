@@ -48,7 +48,17 @@ func services(t *testing.T) string {
 		return fmt.Sprintf(`{"Code":"Success","AccessKeyId":"%s","SecretAccessKey":"secret","Token":"token","Expiration":"%s"}`, of, expires)
 	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /federation/credentials", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"roleCredentials":{"accessKeyId":"SSO-%s-%s","secretAccessKey":"secret","sessionToken":"%s","expiration":%d}}`,
+			r.FormValue("account_id"), r.FormValue("role_name"), r.Header.Get("X-Amz-Sso_bearer_token"), time.Now().Add(time.Hour).UnixMilli())
+	})
 	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("Action") == "AssumeRole" {
+			_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ROLE-%s</AccessKeyId>`+
+				`<SecretAccessKey>secret</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>`+
+				`</AssumeRoleResult></AssumeRoleResponse>`, keyID.FindStringSubmatch(r.Header.Get("Authorization"))[1], r.PostFormValue("RoleSessionName"), expires)
+			return
+		}
 		if r.PostFormValue("WebIdentityToken") != "jwt" || r.PostFormValue("RoleArn") != "arn:aws:iam::1:role/reader" {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized to perform `+
