@@ -1,8 +1,8 @@
 package download
 
 import (
-	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -29,6 +29,8 @@ type Budget struct {
 	once    sync.Once
 	buffers chan []byte // a buffer is the permit for one connection; nil until first used
 	limiter *rate.Limiter
+	runs    atomic.Int32 // that have a share
+	waiting atomic.Int32 // for a buffer
 
 	mu     sync.Mutex
 	gates  map[string]*gate // by origin
@@ -55,21 +57,6 @@ func (b *Budget) connections() int {
 	}
 	return defaultConnections
 }
-
-// take waits for a connection's share of the budget; give returns it.
-func (b *Budget) take(ctx context.Context) ([]byte, error) {
-	select {
-	case buf := <-b.buffers:
-		if buf == nil {
-			buf = make([]byte, bufferSize)
-		}
-		return buf, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (b *Budget) give(buf []byte) { b.buffers <- buf }
 
 // due returns how long to wait until n more bytes fit the limit.
 func (b *Budget) due(n int) time.Duration {

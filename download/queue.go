@@ -90,21 +90,16 @@ func (q *queue) done(p *part, more []*part) {
 	}
 }
 
-// atWork returns how many parts are handed out.
-func (q *queue) atWork() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.busy)
-}
-
-// allow sets how many parts may be handed out, and has workers look again for what to split.
-func (q *queue) allow(n int) {
+// allow sets how many parts may be handed out and returns how many are. It has workers look
+// again for what to split.
+func (q *queue) allow(n int) (busy int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.allowed = n
 	if len(q.busy) < n {
 		q.changed.Broadcast()
 	}
+	return len(q.busy)
 }
 
 // stop makes next return false to all.

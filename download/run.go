@@ -68,6 +68,7 @@ type run struct {
 	meter  *meter
 	log    *slog.Logger
 	budget *Budget
+	share  *share
 	gate   *gate
 	ramp   *ramp
 	watch  *watch
@@ -134,6 +135,8 @@ func (r *run) assemble(ctx context.Context, findings []finding) error {
 		return err
 	}
 	defer release()
+	r.share = r.budget.share()
+	defer r.share.leave()
 	r.queue = newQueue(parts, r.ramp.allowed)
 	steering, end := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
@@ -197,13 +200,14 @@ func (r *run) work(ctx context.Context) error {
 func (r *run) steer(ctx context.Context) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	before := r.meter.work()
+	before, busy := r.meter.work(), 0
 	for {
 		select {
 		case now := <-ticker.C:
 			r.watch.look(now)
+			r.watch.yield(r.share.excess())
 			work := r.meter.work()
-			r.queue.allow(r.ramp.next(work-before, r.queue.atWork()))
+			busy = r.queue.allow(r.ramp.next(work-before, busy))
 			before = work
 		case <-ctx.Done():
 			return

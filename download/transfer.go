@@ -24,6 +24,9 @@ func (r *run) fetch(ctx context.Context, p *part) ([]*part, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if errors.Is(err, errYield) {
+			return []*part{p}, nil
+		}
 		wait, again := policy.next(err, p.pos.Load()-start)
 		if !again {
 			return nil, r.final(p, err, policy.fails)
@@ -35,7 +38,9 @@ func (r *run) fetch(ctx context.Context, p *part) ([]*part, error) {
 			r.gate.hold(pause)
 		}
 		if pause > 0 || lifecycle.KindOf(err) == lifecycle.Throttled {
-			r.ramp.complain()
+			if allowed := r.ramp.complain(); r.queue.allow(allowed) > allowed {
+				return []*part{p}, nil // others go on, and this one when there is room again
+			}
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err
@@ -83,11 +88,11 @@ func (r *run) attempt(ctx context.Context, p *part) ([]*part, error) {
 	if err := r.gate.wait(ctx); err != nil {
 		return nil, err
 	}
-	buf, err := r.budget.take(ctx)
+	buf, err := r.share.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer r.budget.give(buf)
+	defer r.share.give(buf)
 	defer r.meter.enter(p.asm.file.Path)()
 	if err := p.asm.open(); err != nil {
 		return nil, err
@@ -192,6 +197,8 @@ func (r *run) atEnd(p *part, body io.Reader, buf []byte) error {
 func (r *run) sourceError(ctx context.Context, p *part, err error) error {
 	file := p.asm.file
 	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errYield):
+		return errYield
 	case errors.Is(cause, errSlow):
 		return &remote{again: true, err: &lifecycle.Error{
 			Op: "download.Run", Kind: lifecycle.Unavailable, Target: file.Path,

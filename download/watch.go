@@ -26,6 +26,7 @@ const (
 var (
 	errStalled = errors.New("stalled")
 	errSlow    = errors.New("slow")
+	errYield   = errors.New("another download's turn")
 )
 
 // A flight is one body of the source on its way.
@@ -77,6 +78,18 @@ func (w *watch) end(f *flight) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.flights, f)
+}
+
+// yield ends n flights, so that others may have their connections.
+func (w *watch) yield(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for f := range w.flights {
+		if n--; n < 0 {
+			return
+		}
+		f.cancel(errYield)
+	}
 }
 
 // look ends flights that have been silent or slow for too long.

@@ -1,0 +1,189 @@
+package download_test
+
+import (
+	"io"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spinup-llm/spinup/download"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+)
+
+const kb = 1000
+
+func TestRangesInFlightFollowTheLink(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		link        *link
+		least, most int
+	}{
+		"each connection is limited": {&link{each: 200 * kb}, 64, 64},
+		"the link is limited":        {&link{each: 1000 * kb, total: 1000 * kb}, 8, 32},
+		"both":                       {&link{each: 200 * kb, total: 5000 * kb}, 25, 64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				src := newMemory(map[string][]byte{"weights": random(1, 48*mib)}, "crc64nvme")
+				src.fault = tt.link.faults(src)
+				_, err := (&download.Manager{PartSize: mib / 4}).Fetch(t.Context(), src, dir)
+				require.NoError(t, err)
+				requireFiles(t, dir, src.data)
+				require.Equal(t, int64(48*mib), src.served)
+				require.GreaterOrEqual(t, tt.link.most, tt.least)
+				require.LessOrEqual(t, tt.link.most, tt.most)
+			})
+		})
+	}
+}
+
+func TestRangesInFlightShrinkWhenThrottled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		src := newMemory(map[string][]byte{"weights": random(1, 16*mib)}, "crc64nvme")
+		l := &link{each: 100 * kb}
+		var mu sync.Mutex
+		refused := 0
+		src.fault = func(c call) (io.ReadCloser, error) {
+			l.mu.Lock()
+			open := l.open
+			l.mu.Unlock()
+			if open >= 3 {
+				mu.Lock()
+				defer mu.Unlock()
+				refused++
+				return nil, &lifecycle.Error{Kind: lifecycle.Throttled}
+			}
+			return counts{l.body(c.ctx, c.data, 0), src}, nil
+		}
+		_, err := (&download.Manager{PartSize: mib / 4}).Fetch(t.Context(), src, dir)
+		require.NoError(t, err)
+		requireFiles(t, dir, src.data)
+		require.Equal(t, int64(16*mib), src.served)
+		require.Less(t, refused, 64, "of 64 ranges; each is refused now and then, and none again and again")
+	})
+}
+
+func TestTheLastBytesComeOverSeveralConnections(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []string{"sha256", "crc64nvme", ""} {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				src := newMemory(map[string][]byte{"weights": random(1, 40*mib+123)}, algorithm)
+				l := &link{each: mib}
+				src.fault = l.faults(src)
+				start := time.Now()
+				_, err := (&download.Manager{PartSize: 64 * mib}).Fetch(t.Context(), src, dir)
+				require.NoError(t, err)
+				requireFiles(t, dir, src.data)
+				require.Equal(t, int64(40*mib+123), src.served, "no byte is fetched twice")
+				require.Less(t, time.Since(start), 20*time.Second, "over one connection it takes 40")
+				require.GreaterOrEqual(t, l.most, 8)
+			})
+		})
+	}
+}
+
+// One of many connections brings 20 kB/s: the range goes on over another.
+func TestATrickleIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, connections := range map[string]int{"among others": 4, "alone": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				src := newMemory(map[string][]byte{"weights": random(1, 24*mib)}, "sha256")
+				l := &link{each: mib}
+				src.fault = func(c call) (io.ReadCloser, error) {
+					speed := 0.0
+					if c.off == 0 {
+						speed = 20 * kb
+					}
+					return counts{l.body(c.ctx, c.data, speed), src}, nil
+				}
+				start := time.Now()
+				m := &download.Manager{PartSize: 8 * mib, Budget: &download.Budget{Connections: connections}}
+				_, err := m.Fetch(t.Context(), src, dir)
+				require.NoError(t, err)
+				requireFiles(t, dir, src.data)
+				require.Equal(t, int64(24*mib), src.served, "it goes on at the byte where it was")
+				require.Less(t, time.Since(start), time.Minute, "8 MiB at 20 kB/s take seven")
+			})
+		})
+	}
+}
+
+func TestALinkThatIsSlowForAllIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		src := newMemory(map[string][]byte{"weights": random(1, 16*mib)}, "")
+		l := &link{each: 20 * kb, total: 100 * kb}
+		src.fault = l.faults(src)
+		m := &download.Manager{PartSize: 2 * mib, Budget: &download.Budget{Connections: 8}}
+		_, err := m.Fetch(t.Context(), src, dir)
+		require.NoError(t, err)
+		requireFiles(t, dir, src.data)
+		require.LessOrEqual(t, src.opens(), 40, "8 ranges, and what the end is split into")
+	})
+}
+
+func TestManagersOfOneBudget(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		budget := &download.Budget{Connections: 3, BytesPerSecond: mib}
+		start := time.Now()
+		l := &link{each: 10 * mib}
+		var group errgroup.Group
+		for _, name := range []string{"a", "b", "c"} {
+			src := newMemory(map[string][]byte{"weights": random(1, 4*mib)}, "")
+			src.fault = l.faults(src)
+			group.Go(func() error {
+				m := &download.Manager{Budget: budget, PartSize: mib / 2}
+				_, err := m.Fetch(t.Context(), src, filepath.Join(dir, name))
+				return err
+			})
+		}
+		require.NoError(t, group.Wait())
+		require.Equal(t, 3, l.most)
+		require.InDelta(t, 12, time.Since(start).Seconds(), 1, "12 MiB at 1 MiB/s")
+	})
+}
+
+// A small download does not wait until the large ranges of another are through.
+func TestASmallDownloadGetsItsTurn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		m := &download.Manager{Budget: &download.Budget{Connections: 4}}
+		l := &link{each: mib}
+		large := newMemory(map[string][]byte{"weights": random(1, 64*mib)}, "sha256")
+		large.fault = l.faults(large)
+		var group errgroup.Group
+		group.Go(func() error {
+			_, err := m.Fetch(t.Context(), large, filepath.Join(dir, "large"))
+			return err
+		})
+		time.Sleep(time.Second) // its four ranges are under way, each for eight seconds
+		small := newMemory(map[string][]byte{"config.json": random(2, 1000)}, "sha256")
+		small.fault = l.faults(small)
+		start := time.Now()
+		_, err := m.Fetch(t.Context(), small, filepath.Join(dir, "small"))
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), time.Second)
+		require.NoError(t, group.Wait())
+		require.Equal(t, int64(64*mib), large.served, "what was interrupted goes on at the byte")
+		require.LessOrEqual(t, l.most, 4)
+		requireFiles(t, filepath.Join(dir, "large"), large.data)
+	})
+}

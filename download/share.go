@@ -1,0 +1,54 @@
+package download
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// A share is what a run has of the connections of a Budget.
+type share struct {
+	of            *Budget
+	held, waiting atomic.Int32
+}
+
+// share makes place for one more run, until leave is called.
+func (b *Budget) share() *share {
+	b.runs.Add(1)
+	return &share{of: b}
+}
+
+func (s *share) leave() { s.of.runs.Add(-1) }
+
+// take waits for a connection; give returns it.
+func (s *share) take(ctx context.Context) ([]byte, error) {
+	s.wait(1)
+	defer s.wait(-1)
+	select {
+	case buf := <-s.of.buffers:
+		s.held.Add(1)
+		if buf == nil {
+			buf = make([]byte, bufferSize)
+		}
+		return buf, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *share) wait(n int32) {
+	s.waiting.Add(n)
+	s.of.waiting.Add(n)
+}
+
+func (s *share) give(buf []byte) {
+	s.held.Add(-1)
+	s.of.buffers <- buf
+}
+
+// excess returns how many connections the run holds beyond its part, but not more than other
+// runs wait for: so that a small download does not wait for the large ranges of another.
+func (s *share) excess() int {
+	wanted := s.of.waiting.Load() - s.waiting.Load()
+	fair := max(s.of.connections()/max(int(s.of.runs.Load()), 1), 1)
+	return min(int(wanted), int(s.held.Load())-fair)
+}
