@@ -44,19 +44,16 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	if err := s.checkKwargs(ctx); err != nil {
 		return nil, err
 	}
-	if !s.state.SkipNodeInit {
-		if err := s.files(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.hook(ctx, lifecycle.StageNodeInit, "OnAfterNodeInit", Callback.OnAfterNodeInit); err != nil {
+	early := engine.Preload(ctx, s.engine, s.state.Spec, s.engineOptions())
+	defer func() { _ = early.Discard(ctx) }() // when something fails before the engine's start
+	if err := s.nodeInit(ctx); err != nil {
 		return nil, err
 	}
 	s.state.Spec.Dir, s.state.Spec.Trace = s.state.Dir, s.engineSpans(ctx)
 	if err := s.hook(ctx, lifecycle.StageCallback, "OnBeforeEngineStart", Callback.OnBeforeEngineStart); err != nil {
 		return nil, err
 	}
-	process, err := s.launch(ctx)
+	process, err := s.launch(ctx, early)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +62,16 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 		return nil, err
 	}
 	return process, nil
+}
+
+// nodeInit brings the files, while the engine preloads, and runs the hook after it.
+func (s *startup) nodeInit(ctx context.Context) error {
+	if !s.state.SkipNodeInit {
+		if err := s.files(ctx); err != nil {
+			return err
+		}
+	}
+	return s.hook(ctx, lifecycle.StageNodeInit, "OnAfterNodeInit", Callback.OnAfterNodeInit)
 }
 
 // spec is what the engine needs to know, but for the files.
@@ -90,13 +97,17 @@ func (s *startup) checkKwargs(ctx context.Context) error {
 	})
 }
 
-// launch starts the engine and waits until it serves. The engine's own limit on time
-// without progress holds meanwhile.
-func (s *startup) launch(ctx context.Context) (*engine.Process, error) {
-	process, err := engine.Start(ctx, s.engine, s.state.Spec, &engine.Options{
+func (s *startup) engineOptions() *engine.Options {
+	return &engine.Options{
 		Launcher: s.state.Node, Scope: s.scope, Logger: s.state.Log,
 		ReadyWithin: s.opts.limit(lifecycle.StagePreload), StopWithin: s.opts.Drain,
-	})
+	}
+}
+
+// launch starts the engine and waits until it serves. The engine's own limit on time
+// without progress holds meanwhile.
+func (s *startup) launch(ctx context.Context, early *engine.Preloaded) (*engine.Process, error) {
+	process, err := early.Start(ctx, s.state.Spec)
 	if err != nil {
 		return nil, err
 	}

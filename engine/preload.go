@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -34,6 +35,7 @@ func Preload(ctx context.Context, e Engine, spec Spec, opts *Options) *Preloaded
 	if !ok {
 		return l
 	}
+	spec.Env = maps.Clone(spec.Env) // the caller's may change until Start
 	p := newProcess(spec, opts)
 	cmd, err := driver.Preload(spec)
 	if err != nil {
