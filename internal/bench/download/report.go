@@ -1,0 +1,108 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spinup-llm/spinup/internal/bench"
+	"github.com/spinup-llm/spinup/internal/bench/download/peers"
+)
+
+// A report is written as text while it grows, and as Markdown in the end.
+type report struct {
+	out      io.Writer
+	markdown bytes.Buffer
+}
+
+// both writes a line to both.
+func (r *report) both(format string, args ...any) {
+	fmt.Fprintf(r.out, format+"\n", args...)
+	fmt.Fprintf(&r.markdown, format+"\n", args...)
+}
+
+func (r *report) intro(machine, command string) {
+	r.both("%s, %s: `%s`\n", time.Now().Format("2006-01-02"), machine, command)
+}
+
+// skip names what is not measured.
+func (r *report) skip(what string, err error) {
+	r.both("Not measured: %s: %s\n", what, strings.ReplaceAll(err.Error(), "\n", " "))
+}
+
+var header = []string{
+	"downloader", "wall s", "min–max", "GB/s", "CPU s/GB", "RSS MB", "wire/size", "requests", "our wall", "our CPU", "result",
+}
+
+// trial reports one table.
+func (r *report) trial(c trial, all []*contestant, target, load string) {
+	r.both("### %s, %s: %s\n\nTo %s; load average before: %s.\n", c.server, c.link, c.set.Text, target, load)
+	table := bench.Table{Header: header}
+	for _, k := range all {
+		table.Rows = append(table.Rows, row(c, k, all[0]))
+	}
+	table.Text(r.out)
+	fmt.Fprintln(r.out)
+	table.Markdown(&r.markdown)
+	r.markdown.WriteString("\n")
+	for _, k := range all {
+		if k.fault != nil {
+			r.both("%s failed: %s\n", k.peer.Name, strings.ReplaceAll(k.fault.Error(), "\n", " "))
+		}
+	}
+}
+
+// row shows the medians of a contestant, and the median of the ratios of ours to it.
+func row(c trial, k, ours *contestant) []string {
+	if k.fault != nil {
+		return append([]string{k.peer.Name}, append(slices.Repeat([]string{"–"}, len(header)-2), "failed")...)
+	}
+	gb := float64(c.set.Size()) / 1e9
+	wall := bench.Median(k.wall)
+	requests := "–" // inside TLS nobody sees them
+	if k.counts.Requests > 0 && c.server != "tls" {
+		requests = strconv.FormatInt(k.counts.Requests, 10)
+	}
+	return []string{
+		k.peer.Name, number(wall), number(slices.Min(k.wall)) + "–" + number(slices.Max(k.wall)), number(gb / wall),
+		number(bench.Median(k.cpu) / gb), memory(k.rss),
+		fmt.Sprintf("%.3f", float64(k.counts.Bytes)/float64(c.set.Size())), requests,
+		ratio(ours.wall, k.wall), ratio(ours.cpu, k.cpu), "right",
+	}
+}
+
+// memory says no more than is known.
+func memory(rss int64) string {
+	text := fmt.Sprintf("%.0f", float64(rss)/1e6)
+	if rss <= bench.Floor() {
+		return "≤ " + text
+	}
+	return text
+}
+
+func number(v float64) string { return fmt.Sprintf("%.2f", v) }
+
+func ratio(ours, peer []float64) string {
+	v := bench.Ratio(ours, peer)
+	if v == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f ×", v)
+}
+
+// end names the versions.
+func (r *report) end(found []*peers.Peer) {
+	var versions []string
+	for _, p := range found {
+		if v := strings.TrimSpace(p.Name + " " + p.Version); !slices.Contains(versions, v) {
+			versions = append(versions, v)
+		}
+	}
+	r.both("Versions: %s.", strings.Join(versions, ", "))
+}

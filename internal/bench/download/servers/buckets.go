@@ -1,0 +1,93 @@
+//go:build linux
+
+package servers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
+)
+
+// Versitygw serves a copy of a set below dir. program comes from internal/setup/tool.sh.
+func Versitygw(ctx context.Context, program, dir string, set *dataset.Set) (*Server, error) {
+	s := &Server{Name: "versitygw"}
+	port, data, err := s.folder(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "--port", port.Addr, "--port", port.Socket, //nolint:gosec // the peer's path
+		"--keep-alive", "--quiet", "--access", AccessKey, "--secret", SecretKey, "--region", "us-east-1", "posix", data)
+	if err := s.start(cmd); err != nil {
+		return nil, err
+	}
+	return s, s.upload(ctx, set)
+}
+
+// Minio serves a copy of a set below dir. It listens on no unix socket, so it has no shaped
+// link.
+func Minio(ctx context.Context, program, dir string, set *dataset.Set) (*Server, error) {
+	s := &Server{Name: "minio"}
+	port, data, err := s.folder(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	s.Ports[0].Socket = ""
+	cmd := exec.CommandContext(ctx, program, "server", "--quiet", "--address", port.Addr, data) //nolint:gosec // see above
+	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+AccessKey, "MINIO_ROOT_PASSWORD="+SecretKey, "MINIO_BROWSER=off")
+	if err := s.start(cmd); err != nil {
+		return nil, err
+	}
+	return s, s.upload(ctx, set)
+}
+
+func (s *Server) folder(ctx context.Context, dir string) (Port, string, error) {
+	addr, err := freeAddr(ctx)
+	if err != nil {
+		return Port{}, "", err
+	}
+	port := Port{Addr: addr, Socket: filepath.Join(dir, "s3.sock")}
+	s.Ports, s.url = []Port{port}, "http://"+addr
+	data := filepath.Join(dir, "data")
+	return port, data, os.MkdirAll(data, 0o750)
+}
+
+// upload puts the set into the bucket, with the checksums that S3 has stored by default
+// since the end of 2024.
+func (s *Server) upload(ctx context.Context, set *dataset.Set) error {
+	client := s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &s.url, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
+	})
+	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(Bucket)}); err != nil {
+		s.Close()
+		return err
+	}
+	for _, f := range set.Files {
+		if err := put(ctx, client, set, f); err != nil {
+			s.Close()
+			return fmt.Errorf("upload of %s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+func put(ctx context.Context, client *s3.Client, set *dataset.Set, f dataset.File) error {
+	body, err := os.Open(filepath.Join(set.Dir, filepath.FromSlash(f.Path)))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	_, err = client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: aws.String(Bucket), Key: aws.String(set.Name + "/" + f.Path), Body: body,
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ContentLength: &f.Size,
+	})
+	return err
+}

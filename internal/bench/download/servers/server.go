@@ -1,0 +1,115 @@
+//go:build linux
+
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Names within a server.
+const (
+	Bucket    = "bench"
+	AccessKey = "benchmark"
+	SecretKey = "benchmark-secret" //nolint:gosec // of a server on loopback
+)
+
+// patience is how long a server may take until it listens.
+const patience = 30 * time.Second
+
+// A Server offers one set as Bucket/set.Name/… or as the repository bench/set.Name.
+type Server struct {
+	Name      string // "nginx", "tls", "versitygw", "minio", "hub"
+	Hub       bool   // it speaks the hub's protocol, not S3's
+	Anonymous bool   // no request is signed
+	CA        string // the file of the authority of its certificate, or ""
+	Ports     []Port // the first is the one that clients are told of
+
+	url  string
+	stop []func()
+}
+
+// A Port is where a server listens.
+type Port struct {
+	Addr   string // "127.0.0.1:PORT"
+	Socket string // the same as a unix socket, that reaches into other network namespaces; or ""
+}
+
+// URL is what clients are told.
+func (s *Server) URL() string { return s.url }
+
+// Close ends the server.
+func (s *Server) Close() {
+	for i := len(s.stop) - 1; i >= 0; i-- {
+		s.stop[i]()
+	}
+}
+
+// start runs a program that ends with the server, or with this process.
+func (s *Server) start(cmd *exec.Cmd) error {
+	var out strings.Builder
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
+	cmd.Stderr = &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it is ended below
+		close(exited)
+	}()
+	s.stop = append(s.stop, func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // it may be gone
+		select {
+		case <-exited:
+		case <-time.After(5 * time.Second):
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-exited
+		}
+	})
+	for _, p := range s.Ports {
+		if err := listening(p.Addr, exited); err != nil {
+			s.Close()
+			return fmt.Errorf("%s: %w: %s", cmd.Path, err, out.String())
+		}
+	}
+	return nil
+}
+
+// listening waits until somebody accepts connections at addr.
+func listening(addr string, exited <-chan struct{}) error {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-exited:
+			return errors.New("it exited")
+		case <-limit.C:
+			return errors.New("it does not listen at " + addr)
+		case <-tick.C:
+		}
+		if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil { //nolint:noctx // bounded
+			return c.Close()
+		}
+	}
+}
+
+// freeAddr returns an address of loopback where nobody listens.
+func freeAddr(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
