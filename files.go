@@ -189,13 +189,9 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 		return nil
 	}
 	return s.stage(ctx, lifecycle.StageDownload, man.URI, func(ctx context.Context, span lifecycle.Scope) error {
-		if s.state.Spec.Weights = s.weights(man); s.state.Spec.Weights != nil {
-			fetched, left, err := streamable(man)
-			if err != nil {
-				return err
-			}
-			span.Progress(0, fetched.Size(), streaming(s.engine.Name(), left, s.state.Spec.Weights))
-			man = fetched
+		man, err := s.toFetch(span, man)
+		if err != nil {
+			return err
 		}
 		report := moved(span)
 		if s.state.Dir != "" {

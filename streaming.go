@@ -58,25 +58,30 @@ var weightFormats = []string{
 
 func isWeights(f source.File) bool { return slices.Contains(weightFormats, path.Ext(f.Path)) }
 
-// streamable splits man into what is fetched and what the engine streams. It refuses files
-// without an ETag, which the streamer fails on with "File access error" alone.
-func streamable(man *source.Manifest) (fetched, left *source.Manifest, err error) {
-	fetched = man.Filter(func(f source.File) bool { return !isWeights(f) })
-	left = man.Filter(isWeights)
+// toFetch returns what of man is fetched, and notes where the engine reads the rest itself.
+// It refuses files without an ETag, which the streamer fails on with "File access error".
+func (s *startup) toFetch(span lifecycle.Scope, man *source.Manifest) (*source.Manifest, error) {
+	format := s.cfg.EngineKwargs.LoadFormat
+	from := s.weights(man)
+	if s.state.Spec.Weights = from; from == nil {
+		if known := streamed[format]; known != nil {
+			span.Progress(0, man.Size(), fmt.Sprintf("%s reads buckets (%s) and directories: this source is fetched first",
+				format, strings.Join(known, ", ")))
+		}
+		return man, nil
+	}
+	left := man.Filter(isWeights)
 	for _, f := range left.Files {
 		if f.Version == "" && path.Ext(f.Path) == ".safetensors" {
-			return nil, nil, &lifecycle.Error{
+			return nil, &lifecycle.Error{
 				Op: "spinup.stream", Kind: lifecycle.Invalid, Target: man.URI + "/" + f.Path,
 				Err:  errors.New("the server gives no ETag for it, which the streamer needs"),
 				Hint: "upload the file through S3 instead of copying it into the server's folder, or leave load_format out",
 			}
 		}
 	}
-	return fetched, left, nil
-}
-
-// streaming tells what is not fetched and who reads it.
-func streaming(engine string, left *source.Manifest, from *url.URL) string {
-	return fmt.Sprintf("%s streams %d weight files, %.2f GB, from %s://%s%s, and reads the small files once more itself",
-		engine, len(left.Files), float64(left.Size())/1e9, from.Scheme, from.Host, from.Path)
+	fetched := man.Filter(func(f source.File) bool { return !isWeights(f) })
+	span.Progress(0, fetched.Size(), fmt.Sprintf("%s streams %d weight files, %.2f GB, from %s, and reads the small files once more itself",
+		s.engine.Name(), len(left.Files), float64(left.Size())/1e9, man.URI))
+	return fetched, nil
 }

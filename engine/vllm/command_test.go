@@ -158,6 +158,9 @@ func TestEnvironmentOfABucket(t *testing.T) {
 	got = env(&url.URL{Scheme: "s3", User: url.User("anonymous"), Host: "b", Path: "/m"}, nil)
 	require.Equal(t, "1", got["RUNAI_STREAMER_S3_UNSIGNED"])
 	require.Empty(t, got["RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING"], "AWS itself is asked by host")
+	got = env(&url.URL{Scheme: "gs", User: url.User("anonymous"), Host: "b", Path: "/m"}, nil)
+	require.Equal(t, "true", got["RUNAI_STREAMER_GCS_USE_ANONYMOUS_CREDENTIALS"])
+	require.NotContains(t, got, "AWS_SECRET_ACCESS_KEY")
 	for key := range env(nil, nil) {
 		require.False(t, strings.HasPrefix(key, "AWS_SECRET") || strings.HasPrefix(key, "RUNAI_"), key)
 	}

@@ -31,6 +31,7 @@ func installation(tb testing.TB, more ...map[string]string) vllm.Engine {
 		"vllm/model_executor/model_loader/dummy_loader.py":          `raise ValueError("Model loader extra config is not supported")`,
 		"transformers/models/auto/modeling_auto.py":                 transformersAuto(),
 		"runai_model_streamer/__init__.py":                          "",
+		"runai_model_streamer_s3/__init__.py":                       "",
 	}
 	for _, m := range more {
 		maps.Copy(files, m)

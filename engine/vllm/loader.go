@@ -1,6 +1,7 @@
 package vllm
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -86,7 +87,11 @@ func (c *check) loader() error {
 		}
 		return invalidKwarg("load_format", fmt.Sprintf("the installed vLLM has no load format %q", format), hint)
 	}
-	if module := loaderModules[format]; module != "" && !c.inst.mayHavePackage(module) {
+	module := loaderModules[format]
+	if c.spec.Weights != nil && module != "" && c.inst.mayHavePackage(module) {
+		module = cmp.Or(bucketModules[c.spec.Weights.Scheme], module)
+	}
+	if module != "" && !c.inst.mayHavePackage(module) {
 		return problem(lifecycle.NotFound, module, fmt.Sprintf("load_format %s needs the Python package %s", format, module),
 			"install it beside vLLM: pip install 'vllm["+loaderExtra(format)+"]'")
 	}
