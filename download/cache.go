@@ -34,7 +34,7 @@ const locksDir = ".locks"
 // wait, show its progress, and check the result. A file that has changed since it was verified
 // is hashed, and fetched again when it is damaged. Files that an earlier revision had already
 // are linked. A source that is InPlace is leased where it is, and one that is HubCached in the
-// cache of the hub's tools, which Prune leaves alone.
+// cache of the hub's tools, which PruneHub prunes.
 //
 // It fails as [Manager.Plan] and [Manager.Run] do.
 func (c *Cache) Acquire(ctx context.Context, m *Manager, src source.Source, man *source.Manifest,
@@ -56,8 +56,8 @@ func (c *Cache) Acquire(ctx context.Context, m *Manager, src source.Source, man 
 		return &Lease{Dir: local.LocalDir(), Manifest: man}, nil
 	}
 	if hub, ok := src.(source.HubCached); ok {
-		if dir, _ := hub.HubCache(); dir != "" {
-			return hubLease(ctx, m, hub, man, report)
+		if cache := hub.HubCache(man.Revision); cache.Dir != "" {
+			return hubLease(ctx, m, cache, hub, man, report)
 		}
 	}
 	return c.lease(ctx, m, src, man, report)

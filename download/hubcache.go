@@ -2,56 +2,92 @@ package download
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
+	"syscall"
 
-	"github.com/gofrs/flock"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"golang.org/x/sync/errgroup"
 )
-
-// lockMode lets other users of a shared cache take the same locks, as its other tools do.
-const lockMode = 0o664
 
 // A hubModel is the folder of a model in the cache of the Hugging Face Hub's tools. Its
 // files are blobs, named by their digest, and links to those by commit and path.
 type hubModel struct {
 	dir    string // …/models--ORG--NAME
 	commit string
+	cache  source.HubCache
 	paths  map[string]source.File // a file of each blob, by the blob's name
 }
 
-// hubLease brings the files of man to the cache that the tools of the hub share. Prune does
-// not touch it, so nothing has to be protected.
-func hubLease(ctx context.Context, m *Manager, src source.HubCached, man *source.Manifest, report func(Progress)) (*Lease, error) {
-	dir, ref := src.HubCache()
+// hubLease brings the files of man to the cache that the tools of the hub share.
+func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source.Source, man *source.Manifest,
+	report func(Progress),
+) (*Lease, error) {
 	files, err := usable(man)
 	if err != nil {
 		return nil, err
 	}
-	h := &hubModel{dir: dir, commit: man.Revision, paths: map[string]source.File{}}
+	h := &hubModel{dir: cache.Dir, commit: man.Revision, cache: cache, paths: map[string]source.File{}}
 	for _, f := range files {
 		h.paths[f.Digest.Hex] = f
 	}
-	if err := os.MkdirAll(h.blobs(), dirMode); err != nil {
-		return nil, hubError(dir, err)
-	}
-	if err := h.fill(ctx, m, src, report); err != nil {
+	l := &Lease{Dir: filepath.Join(h.dir, "snapshots", h.commit), Manifest: man}
+	if err := h.enter(ctx, l); err != nil {
+		if isReadOnly(err) && h.intact(ctx, files) {
+			return l, nil
+		}
 		return nil, err
 	}
-	if err := h.link(files, ref); err != nil {
-		return nil, hubError(dir, err)
+	if err := h.bring(ctx, m, src, files, report); err != nil {
+		_ = l.Close()
+		return nil, err
 	}
-	return &Lease{Dir: filepath.Join(dir, "snapshots", h.commit), Manifest: man}, nil
+	return l, nil
+}
+
+// bring fetches what is missing, and makes the snapshot of it. Meanwhile nothing of the
+// model is pruned.
+func (h *hubModel) bring(ctx context.Context, m *Manager, src source.Source, files []source.File, report func(Progress)) error {
+	busy, err := h.share(ctx, modelLease)
+	if err != nil {
+		return err
+	}
+	defer busy.Close() //nolint:errcheck // the kernel lets go of it in any case
+	if err := h.fill(ctx, m, src, report); err != nil {
+		return err
+	}
+	if err := h.link(files); err != nil {
+		return hubError(h.dir, err)
+	}
+	return nil
+}
+
+// intact reports whether a cache that cannot be written to has all the files.
+func (h *hubModel) intact(ctx context.Context, files []source.File) bool {
+	cache, err := os.OpenRoot(filepath.Dir(h.dir))
+	if err != nil {
+		return false
+	}
+	defer cache.Close() //nolint:errcheck // nothing was written
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, f := range files {
+		f.Path = path.Join(filepath.Base(h.dir), "snapshots", h.commit, f.Path)
+		group.Go(func() error { return verify(ctx, cache, f) })
+	}
+	return group.Wait() == nil
+}
+
+func isReadOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 func hubError(dir string, err error) error {
@@ -62,16 +98,15 @@ func hubError(dir string, err error) error {
 	return e
 }
 
-func (h *hubModel) blobs() string { return filepath.Join(h.dir, "blobs") }
-
 // fill brings the blobs that are missing. While it does, it holds their locks, for which the
 // hub's tools wait; what those bring meanwhile is checked and not fetched.
 func (h *hubModel) fill(ctx context.Context, m *Manager, src source.Source, report func(Progress)) error {
-	unlock, err := h.lock(ctx)
+	held, unlock, err := h.lock(ctx, report)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	h.adopt(held)
 	blobs, err := h.own(ctx)
 	if err != nil {
 		return err
@@ -80,45 +115,14 @@ func (h *hubModel) fill(ctx context.Context, m *Manager, src source.Source, repo
 	if err != nil {
 		return err
 	}
-	return h.named(m.finish(ctx, &blobSource{src, h.paths}, plan, h.renamed(report)))
+	if err := h.named(m.finish(ctx, &blobSource{src, h.paths}, plan, h.renamed(report))); err != nil {
+		return err
+	}
+	h.sweep(held)
+	return nil
 }
 
-// lock takes the locks of all blobs that are not there, in the order of their names, so
-// that two of us never wait for each other. The tools of the hub hold one and wait for none.
-func (h *hubModel) lock(ctx context.Context) (unlock func(), err error) {
-	dir := filepath.Join(filepath.Dir(h.dir), ".locks", filepath.Base(h.dir))
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return nil, hubError(dir, err)
-	}
-	var held []*flock.Flock
-	unlock = func() {
-		for _, l := range held {
-			_ = l.Close() // the kernel lets go of it in any case
-		}
-	}
-	for _, name := range h.names() {
-		info, err := os.Stat(filepath.Join(h.blobs(), name))
-		if err == nil && info.Size() == h.paths[name].Size {
-			continue
-		}
-		l := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(lockMode))
-		if err := poll(ctx, l.TryLock, func() {}); err != nil {
-			unlock()
-			return nil, lockError(ctx, dir, err)
-		}
-		held = append(held, l)
-	}
-	return unlock, nil
-}
-
-func (h *hubModel) names() []string {
-	names := make([]string, 0, len(h.paths))
-	for name := range h.paths {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (h *hubModel) names() []string { return slices.Sorted(maps.Keys(h.paths)) }
 
 // own returns the blobs that are for us to bring: not those that are links into the store
 // that all models share, where their bytes are right.
@@ -148,57 +152,6 @@ func (h *hubModel) own(ctx context.Context) ([]source.File, error) {
 	_ = group.Wait() // a blob that cannot be verified is fetched
 	blobs = slices.DeleteFunc(blobs, func(f source.File) bool { return f.Path == "" })
 	return blobs, lifecycle.FromContext(ctx, "download.Acquire", h.dir)
-}
-
-// link makes the paths of the commit lead to the blobs, and then the ref to the commit.
-func (h *hubModel) link(files []source.File, ref string) error {
-	root, err := os.OpenRoot(h.dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close() //nolint:errcheck // a directory has nothing to flush
-	for _, f := range files {
-		name := path.Join("snapshots", h.commit, f.Path)
-		target := strings.Repeat("../", strings.Count(name, "/")) + "blobs/" + f.Digest.Hex
-		if err := symlink(root, target, name); err != nil {
-			return err
-		}
-	}
-	if ref == "" {
-		return nil
-	}
-	name := path.Join("refs", ref)
-	if was, err := root.ReadFile(name); err == nil && string(was) == h.commit {
-		return nil
-	}
-	return arrive(root, name, func(next string) error { return root.WriteFile(next, []byte(h.commit), fileMode) })
-}
-
-// symlink makes name a link to target, whatever it was.
-func symlink(root *os.Root, target, name string) error {
-	if now, err := root.Readlink(name); err == nil && now == target {
-		return nil
-	}
-	return arrive(root, name, func(next string) error { return root.Symlink(target, next) })
-}
-
-// arrive puts in place of name what create makes, without a moment at which it is gone or
-// half done.
-func arrive(root *os.Root, name string, create func(next string) error) error {
-	state := path.Join("blobs", stateDir)
-	for _, dir := range []string{state, path.Dir(name)} {
-		if err := root.MkdirAll(dir, dirMode); err != nil {
-			return err
-		}
-	}
-	next := path.Join(state, rand.Text()+".next") // others may be at the same name
-	if err := create(next); err != nil {
-		return err
-	}
-	if err := root.Rename(next, name); err != nil {
-		return errors.Join(err, remove(root, next))
-	}
-	return nil
 }
 
 // named puts the path of a file into an error in place of its blob's name.

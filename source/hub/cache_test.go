@@ -237,16 +237,27 @@ func TestCacheErrors(t *testing.T) {
 	require.ErrorContains(t, err, "choose another directory, with HF_HUB_CACHE")
 }
 
-// Without links the cache of the tools is left alone.
+// Without links a snapshot has the files themselves.
 func TestCacheWithoutLinks(t *testing.T) {
 	t.Parallel()
-	h, _ := stockedModel(t)
-	src := open(t, "hf://acme/tiny", with(h.Env(), "HF_HUB_DISABLE_SYMLINKS", "1"))
-	lease, err := (&download.Cache{StoreDir: t.TempDir()}).Acquire(t.Context(), nil, src, nil, nil, nil)
-	require.NoError(t, err)
-	requireModel(t, lease.Dir)
-	require.NoError(t, lease.Close())
-	require.NoDirExists(t, modelDir(h))
+	h, sha := stockedModel(t)
+	env := with(h.Env(), "HF_HUB_DISABLE_SYMLINKS", "1")
+	for range 2 {
+		lease := acquire(t, open(t, "hf://acme/tiny", env))
+		require.Equal(t, filepath.Join(modelDir(h), "snapshots", sha), lease.Dir)
+		requireModel(t, lease.Dir)
+		for path := range model {
+			info, err := os.Lstat(filepath.Join(lease.Dir, path))
+			require.NoError(t, err)
+			require.True(t, info.Mode().IsRegular(), path)
+		}
+	}
+	require.Equal(t, 1, count(h, true, ""))
+	require.NoError(t, os.RemoveAll(filepath.Join(modelDir(h), "blobs")))
+	for _, env := range []lifecycle.EnvVars{env, h.Env()} { // as the tools leave it
+		requireModel(t, acquire(t, open(t, "hf://acme/tiny", env)).Dir)
+	}
+	require.Equal(t, 1, count(h, true, ""), "what lies in the snapshot is taken over")
 }
 
 // snapshotDownload is what Python's function of that name prints for the model.
@@ -316,7 +327,7 @@ func TestCacheWithPython(t *testing.T) {
 		requireModel(t, lease.Dir)
 	}
 	require.Equal(t, fetched, bytes(theirs))
-	require.Len(t, theirs.Requests(), before+2, "the revision and its tree")
+	require.Len(t, theirs.Requests(), before+1, "the revision: they keep the tree")
 }
 
 // What has arrived is not fetched again when a download was interrupted.

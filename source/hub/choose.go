@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -48,15 +47,7 @@ func (r *repo) shards(ctx context.Context, m *source.Manifest) ([]string, error)
 	if !ok || oneSeries(m.Filter(isShard).Files) {
 		return nil, nil
 	}
-	if index.Size > maxJSON {
-		return nil, r.indexError(fmt.Errorf("it has %d bytes", index.Size))
-	}
-	body, err := r.Open(ctx, index, 0, -1)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = body.Close() }()
-	data, err := io.ReadAll(body)
+	data, err := r.readIndex(ctx, index)
 	if err != nil {
 		return nil, err
 	}

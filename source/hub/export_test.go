@@ -22,7 +22,10 @@ func Pause(rateLimit, retryAfter string, now time.Time) time.Duration {
 }
 
 // ParseTree reads a page of a tree.
-func ParseTree(data []byte) ([]source.File, error) { return parseTree(data) }
+func ParseTree(data []byte) ([]source.File, error) {
+	l, err := parseTree(data)
+	return l.files(), err
+}
 
 // ParseIndex reads an index of shards.
 func ParseIndex(data []byte) ([]string, error) { return parseIndex(data) }
@@ -33,7 +36,10 @@ func ParseRevision(data []byte) (id, sha string, err error) {
 }
 
 // ParseKept reads the listing that the tools of the hub keep.
-func ParseKept(data []byte) ([]source.File, error) { return parseKept(data) }
+func ParseKept(data []byte) ([]source.File, error) {
+	l, err := parseKept(data)
+	return l.files(), err
+}
 
 // IsRepoID reports whether the hub could have a model of that name.
 func IsRepoID(id string) bool { return isRepoID(id) }

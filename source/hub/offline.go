@@ -2,30 +2,17 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
-
-// HubCache implements source.HubCached.
-func (r *repo) HubCache() (dir, ref string) {
-	if r.set.cache == "" {
-		return "", ""
-	}
-	if ref = r.loc.revision; r.loc.pinned() {
-		ref = ""
-	}
-	return filepath.Join(r.set.cache, "models--"+strings.ReplaceAll(r.loc.id, "/", "--")), ref
-}
 
 // resolveOffline makes a manifest of what the cache has of the revision.
 func (r *repo) resolveOffline(ctx context.Context) (*source.Manifest, error) {
@@ -36,16 +23,14 @@ func (r *repo) resolveOffline(ctx context.Context) (*source.Manifest, error) {
 	if sha == "" {
 		return nil, r.offlineError(opResolve, lifecycle.NotFound, errors.New("the cache has no such model or revision"))
 	}
-	dir, _ := r.HubCache()
-	files, err := snapshot(dir, sha)
+	all, err := snapshot(r.dir(), sha)
 	if err != nil {
 		return nil, r.offlineError(opResolve, lifecycle.NotFound, err)
 	}
-	m, err := source.NewManifest(r.loc.canonical(), sha, files)
+	m, err := r.manifest(r.loc.id, sha, all)
 	if err != nil {
 		return nil, err
 	}
-	r.pin(r.loc.id, m)
 	wanted, err := r.choose(ctx, m)
 	if err != nil {
 		return nil, err
@@ -60,7 +45,7 @@ func (r *repo) resolveOffline(ctx context.Context) (*source.Manifest, error) {
 
 // cachedCommit returns what the revision meant when it was downloaded, or "".
 func (r *repo) cachedCommit(revision string) string {
-	dir, _ := r.HubCache()
+	dir := r.dir()
 	if dir == "" {
 		return ""
 	}
@@ -75,8 +60,7 @@ func (r *repo) cachedCommit(revision string) string {
 }
 
 func (r *repo) cachedPath(sha, file string) string {
-	dir, _ := r.HubCache()
-	return filepath.Join(dir, "snapshots", sha, filepath.FromSlash(file))
+	return filepath.Join(r.dir(), "snapshots", sha, filepath.FromSlash(file))
 }
 
 func (r *repo) offlineError(op string, kind lifecycle.Kind, err error) error {
@@ -88,84 +72,46 @@ func (r *repo) offlineError(op string, kind lifecycle.Kind, err error) error {
 
 // snapshot lists the files of a commit: all of them where a listing was kept, else those
 // that are there.
-func snapshot(dir, sha string) ([]source.File, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "trees", sha+".json")) //nolint:gosec // sha is a commit
-	var files []source.File
-	if err == nil {
-		if files, err = parseKept(data); err == nil {
-			return files, nil
-		}
+func snapshot(dir, sha string) (listing, error) {
+	all := readKept(dir, sha)
+	if all != nil {
+		return all, nil
 	}
 	root := filepath.Join(dir, "snapshots", sha)
-	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		f, err := linked(root, name)
-		files = append(files, f)
+		e, err := linked(root, name)
+		all = append(all, e)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errors.New("the cache has no such revision")
 	}
-	return files, err
+	return all, err
 }
 
-// linked makes a file of a link, whose target is named after its digest.
-func linked(root, name string) (source.File, error) {
+// linked makes an entry of a link, whose target is named after its digest.
+func linked(root, name string) (entry, error) {
 	rel, err := filepath.Rel(root, name)
 	if err != nil {
-		return source.File{}, err
+		return entry{}, err
 	}
 	target, linkErr := os.Readlink(name)
 	info, err := os.Stat(name)
+	e := entry{Path: filepath.ToSlash(rel), OID: filepath.Base(target)}
 	if linkErr != nil || err != nil {
-		return source.File{}, fmt.Errorf("its file %s is no link to a blob", filepath.ToSlash(rel))
+		return entry{}, fmt.Errorf("its file %s is no link to a blob", e.Path)
 	}
-	return named(filepath.ToSlash(rel), path.Base(filepath.ToSlash(target)), info.Size())
-}
-
-// named makes a file of a blob's name.
-func named(file, blob string, size int64) (source.File, error) {
-	f := source.File{Path: file, Size: size, Version: blob, Digest: source.Digest{Algorithm: "git-sha1", Hex: blob}}
-	switch {
-	case sha256Hex.MatchString(blob):
-		f.Digest.Algorithm = "sha256"
-	case !commitID.MatchString(blob):
-		return source.File{}, fmt.Errorf("its file %s has no digest", file)
+	e.Size = info.Size()
+	if sha256Hex.MatchString(e.OID) {
+		e.LFS = &lfs{OID: e.OID, Size: e.Size}
 	}
-	return f, nil
-}
-
-// parseKept reads the listing that the tools of the hub keep beside a snapshot.
-func parseKept(data []byte) ([]source.File, error) {
-	var tree struct {
-		Version int `json:"format_version"`
-		Files   map[string]struct {
-			Size   int64  `json:"size"`
-			Blob   string `json:"blob_id"`
-			SHA256 string `json:"lfs_sha256"`
-		} `json:"files"`
+	if !e.valid() {
+		return entry{}, fmt.Errorf("its file %s has no digest", e.Path)
 	}
-	if err := json.Unmarshal(data, &tree); err != nil {
-		return nil, err
-	}
-	if tree.Version != 1 {
-		return nil, errors.New("the listing has another version")
-	}
-	files := make([]source.File, 0, len(tree.Files))
-	for name, x := range tree.Files {
-		blob := x.Blob
-		if x.SHA256 != "" {
-			blob = x.SHA256
-		}
-		f, err := named(name, blob, x.Size)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
-	return files, nil
+	return e, nil
 }
 
 // openOffline reads the copy in the cache, which whoever downloaded it has to have checked.

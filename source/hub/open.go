@@ -16,7 +16,7 @@ const opRead = "source.Read"
 var errChanged = errors.New("the hub has another file under that name now")
 
 // Open implements source.Source: one GET, and before it one for the link of a large file,
-// which later calls use as well.
+// which later calls use as well, or for the first of the small ones.
 func (r *repo) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
 	if err := source.CheckPath(f.Path); err != nil {
 		return nil, err
@@ -27,6 +27,11 @@ func (r *repo) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCl
 	}
 	if r.set.offline != "" {
 		return r.openOffline(ctx, f, off, n)
+	}
+	if off == 0 {
+		if data := r.held(f, n); data != nil {
+			return data, nil
+		}
 	}
 	ranges := ""
 	if n < f.Size {
@@ -55,21 +60,29 @@ func (r *repo) fetch(ctx context.Context, f source.File, ranges string) (*answer
 		}
 		p.link.CompareAndSwap(link, nil)
 	}
-	link, a, err := r.locate(ctx, p, f, func() (*answer, error) { return r.ask(ctx, f, id, commit, ranges) })
+	if isSmall(f, commit) {
+		return r.fetchSmall(ctx, p, f, id, commit, ranges)
+	}
+	return r.locate(ctx, p, f, ranges, func() (*answer, error) { return r.ask(ctx, f, id, commit, ranges) })
+}
+
+// locate gets the bytes by a new link, or as the hub sends them itself.
+func (r *repo) locate(ctx context.Context, p *pin, f source.File, ranges string, ask func() (*answer, error)) (*answer, error) {
+	link, a, err := r.newLink(ctx, p, f, ask)
 	if a != nil || err != nil {
 		return a, err
 	}
 	return r.get(ctx, query{at: link, ranges: ranges})
 }
 
-// locate returns the link of a file, or the answer that has its bytes. Of many callers one
+// newLink returns the link of a file, or the answer that has its bytes. Of many callers one
 // asks, and the others take its link.
-func (r *repo) locate(ctx context.Context, p *pin, f source.File, ask func() (*answer, error)) (*url.URL, *answer, error) {
+func (r *repo) newLink(ctx context.Context, p *pin, f source.File, ask func() (*answer, error)) (*url.URL, *answer, error) {
 	if !p.direct.Load() {
-		if err := p.take(ctx); err != nil {
+		if err := take(ctx, p.turn); err != nil {
 			return nil, nil, err
 		}
-		defer p.give()
+		defer give(p.turn)
 		if link := p.link.Load(); link != nil {
 			return link, nil, nil
 		}

@@ -44,7 +44,8 @@ func Opener(o *Options) source.Opener {
 		if err != nil {
 			return nil, err
 		}
-		r := &repo{loc: loc, set: set, choice: choice, client: shared, pins: map[pinKey]*pin{}}
+		r := &repo{loc: loc, set: set, choice: choice, client: shared, pins: map[pinKey]*pin{}, listings: map[string]listing{}}
+		r.small.turn = make(chan struct{}, 1)
 		if open != nil && open.HTTP != nil {
 			own := *open.HTTP
 			own.CheckRedirect = noRedirect
@@ -61,8 +62,12 @@ type repo struct {
 	choice chooser
 	client *http.Client
 
-	mu   sync.Mutex
-	pins map[pinKey]*pin
+	small shortcut
+
+	mu       sync.Mutex
+	pins     map[pinKey]*pin
+	listings map[string]listing // of the commits that were resolved
+	index    heldFile
 }
 
 var _ source.HubCached = (*repo)(nil)

@@ -21,10 +21,11 @@ type pin struct {
 	turn   chan struct{}           // of the one who asks for the link
 }
 
-// pin notes which commit has the files of m.
-func (r *repo) pin(id string, m *source.Manifest) {
+// pin notes which commit has the files of m, and what else it has.
+func (r *repo) pin(id string, m *source.Manifest, all listing) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.listings[m.Revision] = all
 	for _, f := range m.Files {
 		p := r.pinLocked(f)
 		p.id, p.commit = id, m.Revision
@@ -50,17 +51,17 @@ func (r *repo) pinLocked(f source.File) *pin {
 	return p
 }
 
-// take waits for the turn to ask for the link.
-func (p *pin) take(ctx context.Context) error {
+// take waits for a turn to ask the hub; give ends it.
+func take(ctx context.Context, turn chan struct{}) error {
 	select {
-	case p.turn <- struct{}{}:
+	case turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (p *pin) give() { <-p.turn }
+func give(turn chan struct{}) { <-turn }
 
 // fileAddress is where the hub answers for a file of a revision.
 func (r *repo) fileAddress(id, revision, path string) (*url.URL, error) {

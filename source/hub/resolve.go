@@ -12,7 +12,8 @@ import (
 const opResolve = "source.Resolve"
 
 // Resolve implements source.Source. The manifest's URI has the id that the model has now,
-// also where the one that was given is an old name of it.
+// also where the one that was given is an old name of it. A commit that the cache knows
+// costs no request.
 func (r *repo) Resolve(ctx context.Context) (*source.Manifest, error) {
 	if r.set.offline != "" {
 		return r.resolveOffline(ctx)
@@ -21,16 +22,27 @@ func (r *repo) Resolve(ctx context.Context) (*source.Manifest, error) {
 	if err != nil {
 		return nil, r.listError(ctx, err)
 	}
-	files, err := r.tree(ctx, id, sha)
-	if err != nil {
-		return nil, r.listError(ctx, err)
+	m, err := r.manifest(id, sha, readKept(r.dir(), sha))
+	if err != nil || len(m.Files) == 0 {
+		all, err := r.tree(ctx, id, sha)
+		if err != nil {
+			return nil, r.listError(ctx, err)
+		}
+		if m, err = r.manifest(id, sha, all); err != nil {
+			return nil, err
+		}
 	}
-	m, err := source.NewManifest(location{id: id}.canonical(), sha, files)
+	return r.choose(ctx, m)
+}
+
+// manifest makes one of a listing, and notes where its files are.
+func (r *repo) manifest(id, sha string, all listing) (*source.Manifest, error) {
+	m, err := source.NewManifest(location{id: id}.canonical(), sha, all.files())
 	if err != nil {
 		return nil, err
 	}
-	r.pin(id, m)
-	return r.choose(ctx, m)
+	r.pin(id, m, all)
+	return m, nil
 }
 
 // commit returns what the revision means now, and the id of the model.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type settings struct {
 	answer   time.Duration // that the hub may take
 	transfer time.Duration // that the server of a large file may take to begin
 	cache    string        // the folder of the hub's tools, or ""
+	noLinks  bool          // that folder holds files in place of links
 }
 
 func load(loc location, endpoint string, o *source.OpenOptions) (settings, error) {
@@ -48,7 +50,7 @@ func load(loc location, endpoint string, o *source.OpenOptions) (settings, error
 	if s.transfer, err = seconds(o, "HF_HUB_DOWNLOAD_TIMEOUT"); err != nil {
 		return invalid(err, "give a number of seconds")
 	}
-	s.cache = cacheDir(o.Env)
+	s.cache, s.noLinks = CacheDir(o.Env), isTrue(o.Env("HF_HUB_DISABLE_SYMLINKS"))
 	for _, key := range []string{"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"} {
 		if s.offline == "" && isTrue(o.Env(key)) {
 			s.offline = key
@@ -74,7 +76,7 @@ func isTrue(value string) bool {
 
 func seconds(o *source.OpenOptions, key string) (time.Duration, error) {
 	value := o.Env(key)
-	if value == "" {
+	if value == "" || value == "0" { // as in Python
 		return defaultTimeout, nil
 	}
 	n, err := strconv.ParseFloat(value, 64)
@@ -111,14 +113,14 @@ func home(env func(string) string) string {
 	return ""
 }
 
-// cacheDir is where the tools of the hub keep models, or "". Without links it has another
-// form, and is not used.
-func cacheDir(env func(string) string) string {
-	dir := expand(cmp.Or(env("HF_HUB_CACHE"), env("HUGGINGFACE_HUB_CACHE")), env)
-	if dir == "" && home(env) != "" {
-		dir = filepath.Join(home(env), "hub")
+// CacheDir returns the absolute folder in which the tools of the hub keep models, as the
+// settings say that getenv returns ("Settings" above), or "" where there is no home for it.
+func CacheDir(getenv func(string) string) string {
+	dir := expand(cmp.Or(getenv("HF_HUB_CACHE"), getenv("HUGGINGFACE_HUB_CACHE")), getenv)
+	if dir == "" && home(getenv) != "" {
+		dir = filepath.Join(home(getenv), "hub")
 	}
-	if dir == "" || isTrue(env("HF_HUB_DISABLE_SYMLINKS")) {
+	if dir == "" {
 		return ""
 	}
 	abs, err := filepath.Abs(dir)
@@ -128,10 +130,14 @@ func cacheDir(env func(string) string) string {
 	return abs
 }
 
-// expand resolves a leading "~".
+var variables = regexp.MustCompile(`\$(\w+|\{[^}]*\})`)
+
+// expand resolves a leading "~", and then the variables that are set, as Python does.
 func expand(dir string, env func(string) string) string {
 	if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || rest[0] == '/') {
-		return cmp.Or(env("HOME"), env("USERPROFILE")) + rest
+		dir = cmp.Or(env("HOME"), env("USERPROFILE")) + rest
 	}
-	return dir
+	return variables.ReplaceAllStringFunc(dir, func(name string) string {
+		return cmp.Or(env(strings.Trim(name, "${}")), name)
+	})
 }

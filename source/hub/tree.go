@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"regexp"
 
 	"github.com/spinup-llm/spinup/lifecycle"
-	"github.com/spinup-llm/spinup/source"
 )
 
 const (
@@ -20,60 +18,32 @@ const (
 	maxJSON = 64 << 20
 )
 
-// An entry is one line of a tree, as the hub writes it.
-type entry struct {
-	Type string `json:"type"`
-	OID  string `json:"oid"`
-	Size int64  `json:"size"`
-	Path string `json:"path"`
-	LFS  *struct {
-		OID  string `json:"oid"`
-		Size int64  `json:"size"`
-	} `json:"lfs"`
-}
-
-var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
-// file makes a file of the entry: LFS names it by SHA-256, git by the SHA-1 of its blob.
-func (e entry) file() (source.File, error) {
-	f := source.File{Path: e.Path, Size: e.Size, Version: e.OID, Digest: source.Digest{Algorithm: "git-sha1", Hex: e.OID}}
-	valid := commitID
-	if e.LFS != nil {
-		f.Size, f.Version, f.Digest, valid = e.LFS.Size, e.LFS.OID, source.Digest{Algorithm: "sha256", Hex: e.LFS.OID}, sha256Hex
-	}
-	if !valid.MatchString(f.Version) {
-		return source.File{}, fmt.Errorf("the tree has no digest of %q", e.Path)
-	}
-	return f, nil
-}
-
 // parseTree reads one page.
-func parseTree(data []byte) ([]source.File, error) {
+func parseTree(data []byte) (listing, error) {
 	var entries []entry
 	if err := json.Unmarshal(data, &entries); err != nil {
 		return nil, fmt.Errorf("the tree is not the hub's JSON: %w", err)
 	}
-	var files []source.File
+	var files listing
 	for _, e := range entries {
 		if e.Type != "file" {
 			continue
 		}
-		f, err := e.file()
-		if err != nil {
-			return nil, err
+		if !e.valid() {
+			return nil, fmt.Errorf("the tree has no digest of %q", e.Path)
 		}
-		files = append(files, f)
+		files = append(files, e)
 	}
 	return files, nil
 }
 
 // tree lists the files of a commit, page after page.
-func (r *repo) tree(ctx context.Context, id, sha string) ([]source.File, error) {
+func (r *repo) tree(ctx context.Context, id, sha string) (listing, error) {
 	next, err := r.set.at("api/models/"+id+"/tree/"+url.PathEscape(sha), "recursive=true&expand=false")
 	if err != nil {
 		return nil, err
 	}
-	var all []source.File
+	var all listing
 	seen := map[string]bool{}
 	for next != nil {
 		if seen[next.String()] {

@@ -1,0 +1,130 @@
+package download
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+	"github.com/spinup-llm/spinup/source"
+)
+
+const (
+	// lockMode lets other users of a shared cache take the same locks, as its other tools do.
+	lockMode = 0o664
+	// modelLease is held, shared, by whoever adds to a model, so that what it counts on stays.
+	modelLease = "model"
+	// leaseSuffix tells our locks from those of blobs, which all tools take.
+	leaseSuffix = ".lease"
+	blobSuffix  = ".lock"
+	// theirPartial is how the partial files of the hub's tools end.
+	theirPartial = ".incomplete"
+)
+
+func (h *hubModel) blobs() string { return filepath.Join(h.dir, "blobs") }
+func (h *hubModel) locks() string {
+	return filepath.Join(filepath.Dir(h.dir), ".locks", filepath.Base(h.dir))
+}
+
+// enter makes the folders, and the lease one that keeps the revision from being pruned.
+func (h *hubModel) enter(ctx context.Context, l *Lease) error {
+	for _, dir := range []string{h.blobs(), h.locks()} {
+		if err := os.MkdirAll(dir, dirMode); err != nil {
+			return hubError(h.dir, err)
+		}
+	}
+	tag(filepath.Dir(h.dir))
+	lock, err := h.share(ctx, h.commit)
+	if err != nil {
+		return err
+	}
+	used(lock)
+	l.lock = lock
+	return nil
+}
+
+// share takes one of our locks together with others who want the same to stay.
+func (h *hubModel) share(ctx context.Context, name string) (*flock.Flock, error) {
+	l := flock.New(filepath.Join(h.locks(), name+leaseSuffix), flock.SetPermissions(lockMode))
+	if err := poll(ctx, l.TryRLock, func() {}); err != nil {
+		return nil, lockError(ctx, h.dir, err)
+	}
+	return l, nil
+}
+
+// lock takes the locks of all blobs that are not there, in the order of their names, so
+// that two of us never wait for each other. The tools of the hub hold one and wait for none.
+// While it waits, it reports what the others have brought.
+func (h *hubModel) lock(ctx context.Context, report func(Progress)) (held []string, unlock func(), err error) {
+	var locks []*flock.Flock
+	unlock = func() {
+		for _, l := range locks {
+			_ = l.Close() // the kernel lets go of it in any case
+		}
+	}
+	for _, name := range h.names() {
+		if h.has(name) {
+			continue
+		}
+		l := flock.New(filepath.Join(h.locks(), name+blobSuffix), flock.SetPermissions(lockMode))
+		err := poll(ctx, l.TryLock, func() {
+			if report != nil {
+				report(h.progress(ctx, name))
+			}
+		})
+		if err != nil {
+			unlock()
+			return nil, nil, lockError(ctx, h.locks(), err)
+		}
+		locks, held = append(locks, l), append(held, name)
+	}
+	return held, unlock, nil
+}
+
+// has reports whether the blob is there, by its size.
+func (h *hubModel) has(name string) bool {
+	info, err := os.Stat(filepath.Join(h.blobs(), name))
+	return err == nil && info.Size() == h.paths[name].Size
+}
+
+// progress is what there is while the blob awaited is for another to bring, be it one of us
+// or another tool.
+func (h *hubModel) progress(ctx context.Context, awaited string) Progress {
+	p := Progress{Files: len(h.paths), Current: []string{h.paths[awaited].Path}}
+	var files []source.File
+	theirs := h.partials()
+	for name, f := range h.paths {
+		p.Bytes += f.Size
+		if h.has(name) {
+			p.FilesDone++
+			p.BytesDone += f.Size
+			continue
+		}
+		p.BytesDone += min(theirs[name], f.Size)
+		if f.Path = name; theirs[name] == 0 {
+			files = append(files, f)
+		}
+	}
+	findings, err := survey(ctx, h.blobs(), files, nil, false)
+	if err != nil {
+		return p
+	}
+	for _, f := range findings {
+		p.BytesDone += f.file.Size - f.missing()
+	}
+	return p
+}
+
+// partials returns how much other tools have of blobs, in bytes.
+func (h *hubModel) partials() map[string]int64 {
+	sizes := map[string]int64{}
+	entries, _ := os.ReadDir(h.blobs()) // what cannot be read is not shown
+	for _, e := range entries {
+		name, _, _ := strings.Cut(e.Name(), ".")
+		if info, err := e.Info(); err == nil && strings.HasSuffix(e.Name(), theirPartial) {
+			sizes[name] = max(sizes[name], info.Size())
+		}
+	}
+	return sizes
+}
