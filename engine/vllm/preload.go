@@ -105,20 +105,24 @@ func isReadLate(name string) bool {
 		slices.ContainsFunc(bucketKeys["s3"], isOf) || slices.ContainsFunc(bucketKeys["gs"], isOf)
 }
 
-// importOnly are the variables of importEnvironment.
-var importOnly = []string{"TORCHINDUCTOR_COMPILE_THREADS", "TORCHINDUCTOR_CPP_DYNAMIC_THREADS", "LD_PRELOAD"}
+// importOnly are the variables of importEnvironment, which are gone when vLLM serves.
+var importOnly = []string{"TORCHINDUCTOR_COMPILE_THREADS", "TORCHINDUCTOR_CPP_DYNAMIC_THREADS", "OPENBLAS_NUM_THREADS", "LD_PRELOAD"}
 
-// importEnvironment is what vLLM itself sets on the CPU before it makes workers, which read
-// it while they import or are loaded: a fork comes too late for that.
+// importEnvironment is what forks come too late for. Two variables vLLM itself sets on the
+// CPU before it makes workers, which read them while they import; a library that it brings
+// along is loaded at the launch; and numpy's import starts threads, which no fork has.
 func importEnvironment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	if !onCPU(spec) {
 		return nil
 	}
-	env := lifecycle.EnvVars{"TORCHINDUCTOR_COMPILE_THREADS": "1", "TORCHINDUCTOR_CPP_DYNAMIC_THREADS": "1"}
+	env := lifecycle.EnvVars{
+		"TORCHINDUCTOR_COMPILE_THREADS": "1", "TORCHINDUCTOR_CPP_DYNAMIC_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+	}
 	malloc, _ := filepath.Glob(filepath.Join(inst.pkg, "libs", "libtcmalloc*.so*")) // the pattern is well-formed
-	if len(malloc) > 0 && spec.Env["LD_PRELOAD"] == "" {
+	if len(malloc) > 0 {
 		env["LD_PRELOAD"] = malloc[0]
 	}
+	maps.DeleteFunc(env, func(name, _ string) bool { return spec.Env[name] != "" })
 	return env
 }
 
