@@ -13,6 +13,10 @@ func (c *checker) replicas(d *DeploymentConfig) {
 		c.fail(at+"num_replicas", `remove one of them, or write num_replicas: auto`, "a fixed number and autoscaling_config exclude each other")
 	}
 	c.count(at+"max_ongoing_requests", d.MaxOngoingRequests)
+	if d.MaxQueuedRequests != -1 { // no limit
+		c.count(at+"max_queued_requests", d.MaxQueuedRequests)
+	}
+	c.router(at+"request_router_config.", d.RequestRouterConfig)
 	if a != nil {
 		c.autoscaling(a, n != nil && *n == Auto)
 	}
@@ -35,6 +39,21 @@ func (c *checker) autoscaling(a *AutoscalingConfig, auto bool) {
 	c.notNegative(at+"downscale_delay_s", a.DownscaleDelay)
 	c.notNegative(at+"downscale_to_zero_delay_s", a.DownscaleToZeroDelay)
 	c.oneOf(at+"aggregation_function", strings.ToLower(a.AggregationFunction), []string{"mean", "max", "min"})
+}
+
+// router warns of what chooses nothing here: a file that Ray reads has to load.
+func (c *checker) router(at string, r *RequestRouterConfig) {
+	if r == nil {
+		return
+	}
+	if _, known := r.picker(); !known {
+		c.report.Warn(join(c.path, at+"request_router_class"), "it is not known here, requests go to the less loaded of two replicas: give Options.Pick")
+	}
+	for name := range r.Kwargs {
+		if r.name() != prefixRouter || name != "match_rate_threshold" && name != "imbalanced_threshold" {
+			c.report.Warn(join(c.path, at+"request_router_kwargs."+name), "it has no effect here")
+		}
+	}
 }
 
 // bounds checks min <= initial <= max.

@@ -39,8 +39,7 @@ func unusedFields() map[reflect.Type]map[string]string {
 		},
 		reflect.TypeFor[DeploymentConfig](): {
 			"name": rayOnly, "version": rayOnly, "user_config": rayOnly, "ray_actor_options": rayOnly, "logging_config": rayOnly,
-			"autoscaling_config":  "replicas are not scaled by load yet: initial_replicas, or else min_replicas, stays",
-			"max_queued_requests": notBuilt, "backpressure_config": notBuilt, "request_router_config": notBuilt,
+			"backpressure_config":           notBuilt,
 			"health_check_period_s":         "it has no effect here: the engine is watched all the time",
 			"health_check_timeout_s":        "it has no effect here: the engine is watched all the time",
 			"graceful_shutdown_timeout_s":   "it has no effect here: the program chooses the drain limit",
@@ -49,9 +48,13 @@ func unusedFields() map[reflect.Type]map[string]string {
 			"rolling_update_percentage": notBuilt, "max_surge_percent": notBuilt,
 		},
 		reflect.TypeFor[AutoscalingConfig](): {
-			"policy": notBuilt, "smoothing_factor": "it is deprecated and has no effect here: use upscaling_factor and downscaling_factor",
+			"policy": "it has no effect here: a policy of your own is a Go function, Options.ScalePolicy", "smoothing_factor": "it is deprecated and has no effect here: use upscaling_factor and downscaling_factor",
 			"upscale_smoothing_factor":   "it is deprecated and has no effect here: use upscaling_factor",
 			"downscale_smoothing_factor": "it is deprecated and has no effect here: use downscaling_factor",
+		},
+		reflect.TypeFor[RequestRouterConfig](): {
+			"request_routing_stats_period_s": rayOnly, "request_routing_stats_timeout_s": rayOnly, "initial_backoff_s": rayOnly,
+			"backoff_multiplier": rayOnly, "max_backoff_s": rayOnly,
 		},
 	}
 }

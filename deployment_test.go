@@ -159,6 +159,7 @@ func TestWhileStartingRequestsAreToldToComeBack(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})
 	o := quiet()
+	o.Limits.WaitingFor = -1
 	o.Sources = (&counting{dir: tinyModel, hold: hold}).mux()
 	o.Cache = cache(t)
 	cfg := tiny()

@@ -20,6 +20,7 @@ import (
 type application struct {
 	name   string
 	prefix string
+	env    lifecycle.EnvVars
 	models []*model
 }
 
@@ -39,24 +40,24 @@ type model struct {
 }
 
 func newApplication(o *Options, app *Application, d *Deployment) (*application, error) {
-	a := &application{name: app.Name, prefix: strings.TrimSuffix(app.RoutePrefix, "/")}
+	a := &application{name: app.Name, prefix: strings.TrimSuffix(app.RoutePrefix, "/"), env: app.RuntimeEnv.EnvVars}
 	var problems []error
 	for _, cfg := range app.Args.LLMConfigs {
-		m, err := newModel(o, app, cfg, d)
+		m, err := newModel(o, a.env, cfg, d)
 		problems = append(problems, err)
 		a.models = append(a.models, m)
 	}
 	return a, errors.Join(problems...)
 }
 
-func newModel(o *Options, app *Application, cfg *LLMConfig, d *Deployment) (*model, error) {
+func newModel(o *Options, env lifecycle.EnvVars, cfg *LLMConfig, d *Deployment) (*model, error) {
 	e, engineErr := chooseEngine(o.Engines, cfg.LLMEngine)
-	h, hooksErr := newHooks(cfg, o.Logger, app.RuntimeEnv.EnvVars)
+	h, hooksErr := newHooks(cfg, o.Logger, env)
 	if err := errors.Join(engineErr, hooksErr); err != nil {
 		return nil, err
 	}
 	m := &model{cfg: cfg, opts: o, engine: e, hooks: h, env: lifecycle.EnvVars{}, emit: d.emit, made: time.Now(), telemetry: d.telemetry}
-	maps.Copy(m.env, app.RuntimeEnv.EnvVars)
+	maps.Copy(m.env, env)
 	maps.Copy(m.env, cfg.RuntimeEnv.EnvVars)
 	return m, nil
 }
@@ -77,25 +78,27 @@ func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine,
 
 // newSet makes the replicas of m; share is how many run beside each other in all.
 func (m *model) newSet(name string, share int) *replica.Set {
-	set := replica.NewSet(m.opts.Provisioner, m.start, &replica.SetOptions{
+	o := m.setOptions(share)
+	o.Scope, o.Name = lifecycle.Scope{Emit: m.emit, Model: m.id()}, name
+	set := replica.NewSet(m.opts.Provisioner, m.start, o)
+	set.Want(m.wanted())
+	return set
+}
+
+// setOptions are those that a change of the configuration may change.
+func (m *model) setOptions(share int) *replica.SetOptions {
+	return &replica.SetOptions{
 		Request: replica.Request{
 			Accelerator: m.cfg.accelerator(),
 			Devices:     m.devices(),
 			Share:       share,
 		},
-		Scope:  lifecycle.Scope{Emit: m.emit, Model: m.id()},
-		Name:   name,
+		Limits: m.limits(),
+		Pick:   m.picker(),
+		Scale:  m.scaling(),
 		Drain:  m.opts.Drain,
 		Logger: m.opts.Logger,
-	})
-	set.Want(m.wanted())
-	return set
-}
-
-// run keeps the wanted replicas until ctx ends, or returns why that is not possible.
-func (m *model) run(ctx context.Context) error {
-	defer m.nodes.close()
-	return m.set.Run(ctx)
+	}
 }
 
 // ready waits for the wanted replicas; stopped ends the wait.
@@ -148,22 +151,4 @@ func (m *model) devices() int {
 	}
 	k := m.cfg.EngineKwargs
 	return max(1, k.TensorParallelSize) * max(1, k.PipelineParallelSize)
-}
-
-// wanted is the number of replicas at the start. Scaling by load is not built yet: the
-// initial number stays, and it is at least one.
-func (m *model) wanted() int {
-	d := m.cfg.DeploymentConfig
-	switch {
-	case d.NumReplicas != nil && *d.NumReplicas != Auto:
-		return max(1, int(*d.NumReplicas))
-	case d.AutoscalingConfig == nil:
-		return 1
-	case d.AutoscalingConfig.InitialReplicas != nil:
-		return max(1, *d.AutoscalingConfig.InitialReplicas)
-	case d.AutoscalingConfig.MinReplicas != nil:
-		return max(1, *d.AutoscalingConfig.MinReplicas)
-	default:
-		return 1
-	}
 }

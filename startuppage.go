@@ -5,24 +5,22 @@ import (
 	"net/http"
 )
 
-// StartupPage serves the timeline: as text, or, with ?format=trace, as a Chrome trace that
-// chrome://tracing and Perfetto open. Mount it where operators look, such as /debug/startup.
+// StartupPage serves the status of every replica and the timeline: as text; with
+// ?format=json, [Deployment.Status]; with ?format=trace, a Chrome trace that chrome://tracing
+// and Perfetto open. Mount it where operators look, such as /debug/startup.
 func (d *Deployment) StartupPage() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("format") == "trace" {
+		switch r.URL.Query().Get("format") {
+		case "trace":
 			respond(w, http.StatusOK, d.Timeline())
+			return
+		case "json":
+			respond(w, http.StatusOK, d.Status())
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		for m := range d.models() {
-			s := m.status()
-			fmt.Fprintf(w, "%s: %d ready\n", s.Model, s.Ready)
-			for _, r := range s.Replicas {
-				fmt.Fprintf(w, "  %s %s\n", r.ID, r.Stage)
-			}
-			if s.Error != "" {
-				fmt.Fprintf(w, "  last error: %s\n", s.Error)
-			}
+		for _, s := range d.Status() {
+			s.print(w)
 		}
 		fmt.Fprintln(w)
 		_, _ = d.Timeline().WriteTo(w) // the client may have gone

@@ -23,6 +23,7 @@ func (d *Deployment) emit(e lifecycle.Event) {
 		e.Time = time.Now()
 	}
 	d.log.Append(e)
+	d.progress.record(e)
 	d.telemetry.record(e)
 	level := slog.LevelInfo
 	switch e.Phase {
