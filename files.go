@@ -3,6 +3,7 @@ package spinup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -160,7 +161,7 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	err := s.stage(ctx, lifecycle.StageResolve, "", func(ctx context.Context, span lifecycle.Scope) (err error) {
 		s.state.Manifest, err = s.state.Downloads.Resolve(ctx, src)
 		if err == nil {
-			span.Progress(0, s.state.Manifest.Size(), s.state.Manifest.URI)
+			span.Progress(0, s.state.Manifest.Size(), resolved(src, s.state.Manifest))
 		}
 		return err
 	})
@@ -177,6 +178,16 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	g.Go(func() error { return s.download(ctx, src, man, entry) })
 	g.Go(func() error { return s.extraFiles(ctx) })
 	return g.Wait()
+}
+
+// resolved tells what was found, and of how many files that have to be fetched nothing but
+// the size can be checked.
+func resolved(src source.Source, man *source.Manifest) string {
+	bare := man.Filter(func(f source.File) bool { return f.Digest == source.Digest{} })
+	if _, here := src.(source.InPlace); here || len(bare.Files) == 0 {
+		return man.URI
+	}
+	return fmt.Sprintf("%s; %d of %d files have no checksum, their sizes are checked", man.URI, len(bare.Files), len(man.Files))
 }
 
 // download brings the files to the directory that a hook chose, else to the cache. Files

@@ -34,7 +34,7 @@ func (m *model) weights(man *source.Manifest) *url.URL {
 	}
 	bucket, folder, _ := strings.Cut(rest, "/")
 	u := &url.URL{Scheme: scheme, Host: bucket, Path: "/" + folder}
-	if strings.HasPrefix(m.source(), scheme+"://anonymous@") {
+	if strings.HasPrefix(strings.ToLower(m.source()), scheme+"://anonymous@") {
 		u.User = url.User("anonymous")
 	}
 	return u

@@ -208,3 +208,32 @@ func TestStreamingWithVLLM(t *testing.T) {
 	told(t, d, lifecycle.StageDownload, "vLLM streams 4 weight files")
 	told(t, d, lifecycle.StageLoadWeights, "Runai Model Streamer")
 }
+
+// What cannot be read in place is fetched, and the engine streams from the directory.
+func TestStreamingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	hub, fake := onHub(t, "org/tiny"), s3test.NewFake(t)
+	upload(t, fake, "models", "llama", shardedModel(t))
+	fake.PutObject("models", "llama/README.md", s3test.Object{ETag: `"of-2"`})
+	fake.Put("models", "llama/model-rank-0-part-0.safetensors", []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
+	for uri, c := range map[string]struct {
+		env    lifecycle.EnvVars
+		kwargs spinup.EngineOptions
+		local  bool
+	}{
+		"org/tiny":          {hub.Env(), spinup.EngineOptions{LoadFormat: "runai_streamer"}, true},
+		"s3://models/llama": {fake.Env(), spinup.EngineOptions{LoadFormat: "sharded_state"}, true},
+		"S3://models/llama": {fake.Env(), spinup.EngineOptions{LoadFormat: "runai_streamer_sharded"}, false},
+	} {
+		seen := &inspected{}
+		d := begin(t, withS3(t, seen), streamingConfig(uri, c.env, c.kwargs))
+		require.ErrorIs(t, d.Ready(t.Context()), errSeen, uri)
+		require.Equal(t, c.local, seen.specs[0].Weights == nil, uri)
+		require.Equal(t, c.local, weightFiles(t, seen.specs[0].Dir) > 0, uri)
+		if uri != "org/tiny" {
+			told(t, d, lifecycle.StageResolve, "1 of 11 files have no checksum")
+		} else {
+			told(t, d, lifecycle.StageDownload, "this source is fetched first")
+		}
+	}
+}

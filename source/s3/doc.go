@@ -21,26 +21,48 @@
 //  4. AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI (ECS, EKS pod identity)
 //  5. the role of the EC2 instance, unless AWS_EC2_METADATA_DISABLED is true
 //
+// Those that end are replaced a minute before, and once more when the service no longer
+// takes them: a token is asked for anew, a file of keys read anew. Keys of the environment
+// cannot be: then a download ends with Unauthenticated, and goes on from where it was when
+// it is started with new ones.
+//
 // Further: AWS_REGION, AWS_DEFAULT_REGION (else the profile's, else us-east-1);
 // AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL (else the profile's), unless
-// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true; AWS_CA_BUNDLE; AWS_USE_FIPS_ENDPOINT and
-// AWS_USE_DUALSTACK_ENDPOINT. Proxies are those of the process; a client of the caller's own
-// ([source.OpenOptions.HTTP]) brings its own proxies and authorities. A bucket in another
-// region is found by itself. Endpoints of one's own and buckets with a dot are addressed by
-// path.
+// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true; AWS_ENDPOINT_URL_STS; AWS_CA_BUNDLE;
+// AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT; AWS_REQUEST_PAYER=requester for
+// buckets whose readers pay; HTTP_PROXY, HTTPS_PROXY and NO_PROXY. A client of the caller's
+// own ([source.OpenOptions.HTTP]) brings its own proxies and authorities. A bucket in another
+// region is found by itself.
+//
+// A bucket is addressed by host at AWS and at services that know no other way, and by path
+// elsewhere and where its name has a dot. RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING (1 or 0),
+// which vLLM's streamer reads too, or [Options.PathStyle] say otherwise.
+//
+// # Revisions
+//
+// A revision is a digest of the listing with its ETags. A short object named "hash" in the
+// folder, in which mirrors for Ray keep the commit, is put before it.
 //
 // # Digests
 //
-// A file's Version is its ETag and the If-Match of every read. Its Digest is the
-// full-object checksum that S3 stores (CRC64NVME, CRC32C, CRC32 or SHA256; uploads have had
-// one by default since the end of 2024), else the MD5 in the ETag where the object was
-// uploaded in one part and is not encrypted with a key of KMS or of the customer. Reading
-// either takes one HEAD per file, 32 at the same time. Composite checksums (those of parts)
-// are no digest of the file: then there is none, and only the size tells.
+// A file's Version is its ETag and the If-Match of every read. Its Digest is, in this order:
+//
+//   - the checksum of the whole object that S3 stores: CRC64NVME, CRC32C, CRC32 or SHA256
+//     (uploads have had one by default since the end of 2024)
+//   - of an upload in parts with CRC32C or CRC32 for each, that of the whole, combined from
+//     those of all parts (needs s3:GetObjectAttributes, and a service that tells the parts)
+//   - the MD5 in the ETag, where the object was uploaded in one part and is not encrypted
+//     with a key of KMS or of the customer
+//
+// Each takes one request per file, 32 at the same time. Files that have none of these, such
+// as uploads in parts with SHA256 or without a checksum, have no digest: of them each range
+// is pinned to the ETag, and the size is checked.
 //
 // # Errors
 //
 // As package source says; a wrong bucket or prefix comes with the nearest that exist, a
 // refusal with the missing permission, a rejected key with the place it came from. Lists
-// and HEADs are tried three times, reads once: download knows better how to go on.
+// and HEADs are tried three times, after the Retry-After of the service where that is 20 s
+// or less; reads are tried once: download knows better how to go on, and hears of a longer
+// Retry-After through [source.RetryAfter].
 package s3
