@@ -12,7 +12,8 @@ be unset. The end of the input ends the process.
 On the CPU, engine core and workers become forks of this process, so that nothing is imported
 twice; elsewhere they are spawned as vLLM does by itself, since a device that is initialised
 does not survive a fork. What is in the way of forks (a variable of the user's, a second
-thread) leaves vLLM's own way, too; the line says so.
+thread) leaves vLLM's own way, too, and where something is not as expected the process
+becomes vLLM as started by hand; the line says which.
 
 Internals that this relies on, as in vLLM 0.32.0:
   vllm.entrypoints.cli.main.main reads sys.argv and imports the modules below
@@ -95,10 +96,8 @@ def children_are_forks(platform):
 
 def begin_child():
     """Does what a new process would do by reading its environment."""
-    from opentelemetry import trace
-    from opentelemetry.util._once import Once
-
-    trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, Once()
+    if trace := sys.modules.get("opentelemetry.trace"):
+        trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, type(trace._TRACER_PROVIDER_SET_ONCE)()
     cores = re.findall(r"\d+", os.environ.get("GOMP_CPU_AFFINITY") or os.environ.get("OMP_PLACES") or "")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if cores:
@@ -108,13 +107,15 @@ def begin_child():
 
 
 def become(order):
-    global program
-    sys.argv = [program, *order["argv"]]
     for name, value in order["env"].items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    sys.argv = [program, *order["argv"]]
+
+
+def serve():
     from huggingface_hub import constants
 
     constants.HF_HUB_OFFLINE = constants._is_true(os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE"))
@@ -134,9 +135,14 @@ def title():
 
 
 title()
-why = imports()
-print("spinup preload: imported;", why + ", so workers are spawned" if why else "workers are forked", flush=True)
+try:
+    why = imports()
+    said = "imported; " + (why + ", so workers are spawned" if why else "workers are forked")
+except Exception as e:
+    said = f"{type(e).__name__}: {e}; vLLM starts when the model is there"
+    serve = lambda: os.execv(sys.executable, [sys.executable, *sys.argv])
+print("spinup preload:", " ".join(said.split()), flush=True)
 line = sys.stdin.readline()
-if not line:
-    sys.exit(0)
-become(json.loads(line))
+if line:
+    become(json.loads(line))
+    serve()
