@@ -24,6 +24,13 @@
 // and meet) and start_server (until the port is open). [ReadLog] makes the same timeline of
 // a recorded log, also of one that Ray wrote.
 //
+// # Streaming
+//
+// With Weights in the Spec vLLM is given their URI alone, and reads the small files once more
+// itself: it has no option for weights that lie elsewhere. It then inherits AWS_* and
+// RUNAI_STREAMER_* (or Google's) of the process; what only one of its clients would know,
+// such as the endpoint, is said to all of them.
+//
 // # On the CPU
 //
 // Without accelerators in the Spec a replica is bound to its cores, and gets a KV cache for
