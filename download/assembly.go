@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// noteEvery is how many bytes of a part arrive between two lines of the journal: what
-	// a kill costs for each connection.
+	// noteEvery is how many bytes of a part arrive between two lines of the journal, or
+	// fewer while a connection is young: a kill costs at most so many for each connection,
+	// and at most about half of what it had brought.
 	noteEvery = mib
 	// journalAbove is the size of a file below which it is simply fetched again.
 	journalAbove = 2 * mib
@@ -137,7 +138,7 @@ func (a *assembly) write(p *part, b []byte) error {
 	p.sum = a.kind.Update(p.sum, b)
 	a.ordered.feed(at, b)
 	p.pos.Store(at + int64(len(b)))
-	if at+int64(len(b))-p.noted >= noteEvery {
+	if fresh := at + int64(len(b)) - p.noted; fresh >= min(noteEvery, max(at-p.began, 1)) {
 		return a.note(p)
 	}
 	return nil

@@ -240,12 +240,15 @@ func TestWhoWaitsSeesTheProgressAndTheFailure(t *testing.T) {
 		first <- err
 	}()
 	<-halfway
+	var last download.Progress
 	lease, err := c.Acquire(t.Context(), m, src, nil, nil, func(p download.Progress) {
-		if p.BytesDone == 4*mib {
+		if p.BytesDone == 4*mib && p.Waiting != "" {
 			cancel()
 		}
+		last = p
 	})
 	require.NoError(t, err)
+	require.Empty(t, last.Waiting)
 	defer lease.Close()
 	require.ErrorIs(t, <-first, lifecycle.Canceled)
 	requireFiles(t, lease.Dir, src.data)

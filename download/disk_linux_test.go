@@ -1,6 +1,7 @@
 package download_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
 )
 
@@ -68,4 +70,46 @@ func TestResumeOnADiskThatJustFits(t *testing.T) {
 	_, err = m.Fetch(t.Context(), src, dir)
 	require.NoError(t, err, "the space that the partial file takes is not asked for again")
 	requireFiles(t, dir, src.data)
+}
+
+// Of two downloads that fit the disk alone, but not together, the second is refused before
+// its first byte; once the first has ended, it may.
+func TestSpaceIsSetAside(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	var disk syscall.Statfs_t
+	require.NoError(t, syscall.Statfs(base, &disk))
+	size := int64(disk.Bavail) * disk.Bsize / 10 * 7
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	budget := new(download.Budget)
+	begun := make(chan struct{})
+	first := newMemory(map[string][]byte{"weights": nil}, "")
+	first.files = []source.File{{Path: "weights", Size: size, Version: "1"}}
+	first.fault = func(c call) (io.ReadCloser, error) {
+		if c.off == 0 {
+			close(begun)
+		}
+		return hanging{c.ctx}, nil
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := (&download.Manager{Budget: budget, PartSize: mib}).Fetch(ctx, first, filepath.Join(base, "first"))
+		ended <- err
+	}()
+	<-begun
+
+	second := newMemory(nil, "")
+	second.files = first.files
+	m := &download.Manager{Budget: budget, PartSize: mib}
+	_, err := m.Fetch(t.Context(), second, filepath.Join(base, "second"))
+	require.ErrorIs(t, err, lifecycle.NoSpace)
+	require.ErrorContains(t, err, "of which other downloads need")
+	require.Zero(t, second.opens())
+	require.NoDirExists(t, filepath.Join(base, "second"))
+
+	stop()
+	require.ErrorIs(t, <-ended, lifecycle.Canceled)
+	require.Equal(t, size, plan(t, m, second, filepath.Join(base, "second")).Fetch)
 }

@@ -87,7 +87,7 @@ func (s *memory) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 	s.mu.Lock()
 	key := fmt.Sprint(f.Path, "@", off)
 	s.counts[key]++
-	c := call{ctx: ctx, file: f, off: off, n: n, try: s.counts[key], data: data[off:min(off+n, int64(len(data)))]}
+	c := call{ctx: ctx, file: f, off: off, n: n, try: s.counts[key], data: data[min(off, int64(len(data))):min(off+n, int64(len(data)))]}
 	s.calls = append(s.calls, c)
 	s.mu.Unlock()
 	if s.fault != nil {

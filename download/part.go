@@ -22,6 +22,7 @@ type part struct {
 	speed     atomic.Int64  // bytes per second of late; 0 when not yet known
 	claimed   int64         // what the worker reads ends here; guarded by the assembly
 	sum       uint64        // of [off, pos)
+	began     int64         // pos when the try at hand began
 	noted     int64         // pos when the journal was last told
 	oversized bool          // a body was too long once
 	patience  time.Duration // with a slow source; 0 means that of the first time

@@ -117,8 +117,9 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
 	defer cancel(nil)
 	f := r.watch.start(p, cancel)
 	defer r.watch.end(f)
+	p.began = p.pos.Load()
 	end := p.end.Load()
-	body, err := r.src.Open(ctx, p.asm.file, p.pos.Load(), end-p.pos.Load())
+	body, err := r.src.Open(ctx, p.asm.file, p.began, end-p.began)
 	if err != nil {
 		return r.sourceError(ctx, p, err)
 	}

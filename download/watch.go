@@ -35,17 +35,22 @@ type flight struct {
 	cancel  context.CancelCauseFunc
 	arrived atomic.Int64 // bytes
 	last    atomic.Int64 // when a byte arrived, or may be read; nanoseconds since 1970
+	paced   atomic.Bool  // our own limit was what it waited for, since the last look
 
 	// What follows is the watch's own.
 	seen   int64     // bytes at the last look
 	since  time.Time // when the window began in which it was fast enough or not; zero before the first byte
 	before int64     // bytes at since
+	held   bool      // by our own limit, before the last look
 }
 
 // landed takes note of n bytes, after which the next are read in due time.
 func (f *flight) landed(n int, due time.Duration) {
 	f.arrived.Add(int64(n))
 	f.last.Store(time.Now().Add(due).UnixNano())
+	if due > 0 {
+		f.paced.Store(true)
+	}
 }
 
 // A watch ends flights that bring nothing, or too little, and knows how fast the others are.
@@ -103,7 +108,7 @@ func (w *watch) look(now time.Time) {
 		case now.Sub(f.latest()) >= w.stall:
 			f.cancel(errStalled)
 		case f.seen == 0: // the first byte may take its time
-		case f.since.IsZero() || f.held(now):
+		case f.since.IsZero() || f.held:
 			f.restart(now)
 		case now.Sub(f.since) >= f.patience():
 			if w.slow(f, now) {
@@ -123,7 +128,7 @@ func (w *watch) measure(now time.Time) {
 		arrived := f.arrived.Load()
 		speed := float64(arrived-f.seen) / seconds
 		f.seen = arrived
-		if arrived == 0 || f.held(now) {
+		if f.held = f.paced.Swap(false) || f.latest().After(now); f.held || arrived == 0 {
 			f.part.speed.Store(0)
 			continue
 		}
@@ -145,9 +150,6 @@ func average(old, now, weight float64) float64 {
 }
 
 func (f *flight) latest() time.Time { return time.Unix(0, f.last.Load()) }
-
-// held reports whether our own limit is what f waits for.
-func (f *flight) held(now time.Time) bool { return f.latest().After(now) }
 
 func (f *flight) restart(now time.Time) { f.since, f.before = now, f.seen }
 
