@@ -2,9 +2,14 @@ package web_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -83,9 +88,38 @@ func TestConformancePython(t *testing.T) {
 	sourcetest.Run(t, harness(pythonServer(t), "/"))
 }
 
+// nginx hides names that begin with a dot: a list names them, and brings digests.
 func TestConformanceNginx(t *testing.T) {
 	t.Parallel()
-	sourcetest.Run(t, harness(nginxServer(t), ""))
+	h := harness(listing{nginxServer(t)}, "/SHA256SUMS")
+	h.Digests, h.Many = true, 50 // each Put reads all files again
+	sourcetest.Run(t, h)
+}
+
+// A listing keeps SHA256SUMS in each model's folder.
+type listing struct{ disk }
+
+func (l listing) put(tb testing.TB, name string, data []byte) {
+	tb.Helper()
+	l.disk.put(tb, name, data)
+	parts := strings.SplitN(name, "/", 3)
+	l.sums(tb, parts[0]+"/"+parts[1])
+}
+
+func (l listing) sums(tb testing.TB, folder string) {
+	tb.Helper()
+	var text strings.Builder
+	dir := filepath.Join(l.root, folder)
+	require.NoError(tb, filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "SHA256SUMS" {
+			return err
+		}
+		data, err := os.ReadFile(file)
+		require.NoError(tb, err)
+		fmt.Fprintf(&text, "%x  ./%s\n", sha256.Sum256(data), strings.TrimPrefix(file, dir+"/"))
+		return nil
+	}))
+	l.disk.put(tb, folder+"/SHA256SUMS", []byte(text.String()))
 }
 
 // hermetic is the driver's Opener with env and nothing of the process's environment.

@@ -10,7 +10,7 @@
 // # Folders
 //
 // A folder is read from the page that the server makes of it: its relative links, and those
-// of the folders below, at most 32 deep and 100,000 files. Where a file SHA256SUMS lies in
+// of the folders below, at most 1000 of them and 100,000 files. Where a file SHA256SUMS lies in
 // it, as sha256sum(1) writes it, the files that it names are there too, and have its
 // digests; it is enough where the server lists nothing. A URI that ends in SHA256SUMS means
 // just the files that are named there. A URI without a slash at its end is the file of that

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -105,6 +106,9 @@ func (s *site) small(ctx context.Context, method string, at *url.URL, headers ma
 }
 
 func worthRetry(err error) bool {
+	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
+		return false
+	}
 	no, ok := errors.AsType[*refusal](err)
 	return !ok || no.status >= 500 || no.status == http.StatusTooManyRequests || no.status == http.StatusRequestTimeout
 }

@@ -18,7 +18,7 @@ import (
 const (
 	opResolve = "source.Resolve"
 	maxFiles  = 100_000
-	maxPages  = 10_000
+	maxPages  = 1000 // folders
 	maxDepth  = 32
 	maxHeads  = 32 // at the same time
 )

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/http"
@@ -184,7 +185,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f.before != nil && f.before(w, r):
 	case ok:
-		w.Header().Set("ETag", fmt.Sprintf(`"%x-%d"`, len(data), time.Duration(len(data))))
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(data)))
 		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(data)))
 	case links.Len() > 0:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
