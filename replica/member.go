@@ -25,7 +25,7 @@ type Replica struct {
 }
 
 // A member is one replica from its node to its end. Its fields belong to the set's lock,
-// but for lastByte.
+// but for the atomic ones.
 type member struct {
 	Replica
 	slot       *slot
@@ -35,6 +35,7 @@ type member struct {
 	doubted    chan error    // of one: why it is in doubt
 	verdict    chan struct{} // closed when the doubt is over
 	busySince  time.Time     // when its first request of those in flight came
+	answered   atomic.Bool   // a request, not with an error
 	lastByte   atomic.Int64  // when a byte of an answer came last, in Unix nanoseconds
 }
 

@@ -126,6 +126,7 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 	if a.events && a.beginsWithError() {
 		return resp, errors.New("the engine began its answer with an error")
 	}
+	m.answered.Store(true)
 	return resp, nil
 }
 

@@ -20,12 +20,13 @@ type slot struct {
 	err        error     // why it gave up
 	last       error     // why its last member ended
 	restarts   int       // members after the first
-	failures   int       // in a row: members that ended before they had served for long
+	failures   int       // in a row: members that ended before they had proved themselves
 	retry      time.Time // of the next start; zero while there is a member
 }
 
 const (
-	// steady is how long a replica has to serve before its failures are forgotten.
+	// steady is how long a replica has to serve before the failures of those before it are
+	// forgotten, unless it has answered a request.
 	steady = time.Minute
 	// tripped is how many failures in a row open the circuit: while every replica of a set
 	// has failed that often and waits for its next start, requests are refused at once,
@@ -54,13 +55,14 @@ func (s *Set) keep(ctx context.Context, sl *slot) {
 }
 
 // after records the end of m and decides when its successor starts: at once where it had
-// served and has not failed before, else after a time that grows with the failures.
+// answered a request, or had served and not failed before, else after a time that grows
+// with the failures.
 func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Duration, over bool) {
 	sl := m.slot
 	s.update(func() {
 		s.members = slices.DeleteFunc(s.members, func(o *member) bool { return o == m })
 		sl.last, sl.serving = err, false
-		if m.served && time.Since(m.readySince) > steady {
+		if m.answered.Load() || m.served && time.Since(m.readySince) > steady {
 			sl.failures = 0
 		}
 		sl.failures++
