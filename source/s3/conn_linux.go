@@ -53,7 +53,7 @@ func (c *lowWater) set(mark int) error {
 	}
 	var err error
 	controlErr := c.raw.Control(func(fd uintptr) {
-		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, mark) //nolint:gosec // a descriptor fits
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, mark)
 	})
 	if err = cmp.Or(controlErr, err); err == nil {
 		c.mark = mark

@@ -79,7 +79,7 @@ func TestReadsEnd(t *testing.T) {
 	}
 	require.Equal(t, int32(1), conns.Load(), "one connection serves all")
 
-	fake.Before = func(w http.ResponseWriter, r *http.Request) bool {
+	fake.Before = func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Length", strconv.Itoa(size))
 		_, _ = w.Write(make([]byte, 200<<10))
 		_ = http.NewResponseController(w).Flush()

@@ -35,7 +35,7 @@ func tunnel(tb testing.TB, server string) (url string, asked *atomic.Value) {
 			return
 		}
 		asked.Store(r.Host)
-		there, err := net.Dial("tcp", server)
+		there, err := new(net.Dialer).DialContext(r.Context(), "tcp", server)
 		if err != nil {
 			w.WriteHeader(http.StatusBadGateway)
 			return

@@ -43,8 +43,8 @@ func TestRequestsPerModel(t *testing.T) {
 	lists, others := 0, map[string]int{}
 	for _, r := range fake.Requests() {
 		method, uri, _ := strings.Cut(r, " ")
-		u, err := url.Parse(uri)
-		require.NoError(t, err)
+		u, parseErr := url.Parse(uri)
+		require.NoError(t, parseErr)
 		switch {
 		case strings.Trim(u.Path, "/") == "models":
 			lists++
