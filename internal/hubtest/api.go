@@ -100,6 +100,7 @@ func entries(files map[string]file) []map[string]any {
 		e := map[string]any{"type": "file", "oid": f.oid, "size": len(f.data), "path": path}
 		if f.sha256 != "" {
 			e["lfs"] = map[string]any{"oid": f.sha256, "size": len(f.data), "pointerSize": 134}
+			e["xetHash"] = f.xet()
 		}
 		out = append(out, e)
 	}

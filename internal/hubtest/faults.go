@@ -116,6 +116,13 @@ func stop(after int64, wait func(*http.Request)) Action {
 	}
 }
 
+// Watch tells seen of each piece of a body before it is sent.
+func Watch(seen func(n int)) Action {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&tap{ResponseWriter: w, edit: func(_ int64, p []byte) { seen(len(p)) }}, r)
+	}
+}
+
 // Flip inverts a bit of the byte at an offset of the body.
 func Flip(offset int64) Action {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {

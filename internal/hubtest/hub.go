@@ -1,6 +1,8 @@
 package hubtest
 
 import (
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -39,7 +41,13 @@ type Hub struct {
 func New(tb testing.TB) *Hub {
 	tb.Helper()
 	h := &Hub{home: tb.TempDir(), repos: map[string]*repo{}, renamed: map[string]string{}, large: map[string][]byte{}}
-	hub, cdn := httptest.NewServer(h.front(false, h.serveHub)), httptest.NewServer(h.front(true, h.serveCDN))
+	hub, cdn := httptest.NewServer(h.front(false, h.serveHub)), httptest.NewUnstartedServer(h.front(true, h.serveCDN))
+	cdn.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if s == http.StateNew { // so that what was sent has nearly arrived
+			_ = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
+		}
+	}
+	cdn.Start()
 	tb.Cleanup(hub.Close)
 	tb.Cleanup(cdn.Close)
 	h.URL, h.CDN = hub.URL, cdn.URL

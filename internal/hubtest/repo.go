@@ -98,6 +98,12 @@ func (f file) etag() string {
 	return f.oid
 }
 
+// xet is what Xet, the hub's other way to large files, would name it by.
+func (f file) xet() string {
+	sum := sha256.Sum256([]byte("xet " + f.sha256))
+	return hex.EncodeToString(sum[:])
+}
+
 func blobID(data []byte) string {
 	h := sha1.New() //nolint:gosec // see the import
 	_, _ = fmt.Fprintf(h, "blob %d\x00", len(data))

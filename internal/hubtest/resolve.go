@@ -44,6 +44,10 @@ func (h *Hub) resolve(w http.ResponseWriter, r *http.Request, q request) {
 	to, status := h.link(f), http.StatusFound
 	if f.sha256 == "" {
 		to, status = cacheAddress(q, sha, r), http.StatusTemporaryRedirect
+	} else {
+		header.Set("X-Xet-Hash", f.xet())
+		header.Set("Link", fmt.Sprintf(`<%s/api/models/%s/xet-read-token/%s>; rel="xet-auth", <https://cas.invalid/v1/reconstructions/%s>; rel="xet-reconstruction-info"`,
+			h.URL, q.id, sha, f.xet()))
 	}
 	header.Set("Location", to)
 	w.WriteHeader(status)

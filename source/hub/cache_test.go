@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/internal/hubtest"
-	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
@@ -258,76 +256,6 @@ func TestCacheWithoutLinks(t *testing.T) {
 		requireModel(t, acquire(t, open(t, "hf://acme/tiny", env)).Dir)
 	}
 	require.Equal(t, 1, count(h, true, ""), "what lies in the snapshot is taken over")
-}
-
-// snapshotDownload is what Python's function of that name prints for the model.
-func snapshotDownload(t *testing.T, h *hubtest.Hub, args string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), testenv.Python(t), "-c",
-		`from huggingface_hub import snapshot_download; print(snapshot_download("acme/tiny"`+args+`))`)
-	cmd.Env = append(os.Environ(), "HF_HUB_DISABLE_XET=1", "HF_HUB_DISABLE_TELEMETRY=1")
-	cmd.Env = append(cmd.Env, h.Env().Environ()...)
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	return strings.TrimSpace(string(out))
-}
-
-// One of ours and one of theirs at the same time fetch each large file once.
-func TestCacheBesidePython(t *testing.T) {
-	t.Parallel()
-	testenv.Real(t, "Python packages")
-	h, _ := stockedModel(t)
-	// whoever comes first is so slow that the other one meets it
-	h.Break(hubtest.Fault{CDN: true, Times: 1, Do: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		<-time.After(5 * time.Second)
-		next.ServeHTTP(w, r)
-	}})
-	var dir string
-	var g errgroup.Group
-	g.Go(func() error {
-		dir = snapshotDownload(t, h, "")
-		return nil
-	})
-	for count(h, true, "") == 0 && len(h.Requests()) == 0 {
-		<-time.After(10 * time.Millisecond)
-	}
-	lease := acquire(t, open(t, "hf://acme/tiny", h.Env()))
-	require.NoError(t, g.Wait())
-	require.Equal(t, lease.Dir, dir)
-	requireModel(t, dir)
-	require.Equal(t, 1, count(h, true, ""))
-}
-
-// The tools' own downloads serve us, and ours serve them; neither asks for bytes again.
-func TestCacheWithPython(t *testing.T) {
-	t.Parallel()
-	python := testenv.Python(t)
-	snapshot := func(h *hubtest.Hub, args string) string { return snapshotDownload(t, h, args) }
-	bytes := func(h *hubtest.Hub) int { return count(h, true, "") + count(h, false, "/resolve-cache/") }
-
-	ours, _ := stockedModel(t)
-	lease := acquire(t, open(t, "hf://acme/tiny", ours.Env()))
-	before := len(ours.Requests())
-	require.Equal(t, lease.Dir, snapshot(ours, ", local_files_only=True"))
-	require.Len(t, ours.Requests(), before)
-	fetched := bytes(ours)
-	require.Equal(t, lease.Dir, snapshot(ours, ""))
-	require.Equal(t, fetched, bytes(ours))
-	hf := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(python), "hf"), "cache", "verify", "acme/tiny")
-	hf.Env = append(append(os.Environ(), "HF_HUB_DISABLE_XET=1"), ours.Env().Environ()...)
-	out, err := hf.CombinedOutput()
-	require.NoError(t, err, string(out))
-
-	theirs, _ := stockedModel(t)
-	dir := snapshot(theirs, "")
-	fetched, before = bytes(theirs), len(theirs.Requests())
-	for _, offline := range []string{"", "1"} {
-		lease = acquire(t, open(t, "hf://acme/tiny", with(theirs.Env(), "HF_HUB_OFFLINE", offline)))
-		require.Equal(t, dir, lease.Dir)
-		requireModel(t, lease.Dir)
-	}
-	require.Equal(t, fetched, bytes(theirs))
-	require.Len(t, theirs.Requests(), before+1, "the revision: they keep the tree")
 }
 
 // What has arrived is not fetched again when a download was interrupted.

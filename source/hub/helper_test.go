@@ -19,6 +19,9 @@ import (
 
 const id = "acme/tiny"
 
+// everything chooses all files.
+var everything = &hub.Options{AllowPatterns: []string{"*"}}
+
 // hermetic is the driver's Opener with env and nothing of the process's environment.
 func hermetic(env lifecycle.EnvVars, o *hub.Options) source.Opener {
 	opener := hub.Opener(o)
