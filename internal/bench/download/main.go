@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	r := &report{out: os.Stdout}
+	r := &report{out: os.Stdout, now: os.Stderr}
 	r.intro(bench.Machine(), strings.Join(append([]string{"go run ./internal/bench/download"}, args...), " "))
 	lab, err := newLab(ctx, o, r)
 	if err != nil {

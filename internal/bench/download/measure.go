@@ -60,7 +60,7 @@ type contestant struct {
 	fault  error // the last
 }
 
-// A bench is the servers of one trial, and the way to them.
+// A track is the servers of one trial, and the way to them.
 type track struct {
 	plain   *servers.Server // nil where all goes over the link
 	counted *servers.Server
@@ -136,11 +136,13 @@ func (l *lab) measure(ctx context.Context, c trial) error {
 	}
 	before := load()
 	for _, k := range all {
+		l.report.progress("%s: first run of %s", c, k.peer.Name)
 		if err := l.count(ctx, c, t, k); err != nil {
 			return err
 		}
 	}
 	for round := range l.n {
+		l.report.progress("%s: round %d of %d", c, round+1, l.n)
 		for _, i := range bench.Order(len(all), round) {
 			if err := l.time(ctx, c, t, all[i]); err != nil {
 				return err

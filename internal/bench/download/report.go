@@ -18,8 +18,11 @@ import (
 // A report is written as text while it grows, and as Markdown in the end.
 type report struct {
 	out      io.Writer
+	now      io.Writer // what happens; no part of the report
 	markdown bytes.Buffer
 }
+
+func (r *report) progress(format string, args ...any) { fmt.Fprintf(r.now, format+"\n", args...) }
 
 // both writes a line to both.
 func (r *report) both(format string, args ...any) {

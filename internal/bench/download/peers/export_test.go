@@ -1,0 +1,6 @@
+//go:build linux
+
+package peers
+
+// ParseVersion is for tests.
+var ParseVersion = parseVersion

@@ -1,0 +1,6 @@
+//go:build linux
+
+package servers
+
+// List is for tests.
+var List = list
