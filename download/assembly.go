@@ -87,9 +87,6 @@ func (a *assembly) space() int64 {
 	return finding{file: a.file, allocated: allocated(info)}.needed()
 }
 
-// journals reports whether it is worth it, and possible, to go on with the file after a kill.
-func (a *assembly) journals() bool { return a.file.Size > journalAbove && pinned(a.file) }
-
 // open makes the partial file and its journal ready; the first part to start does it.
 func (a *assembly) open() error {
 	a.mu.Lock()
@@ -109,26 +106,6 @@ func (a *assembly) open() error {
 	return err
 }
 
-// startJournal writes a journal of segments. It comes before any change of the partial
-// file, so that no journal ever speaks of bytes that are not there.
-func (a *assembly) startJournal(segments []journal.Segment) error {
-	a.closeJournal()
-	if !a.journals() {
-		return nil
-	}
-	data := journal.Encode(header(a.file))
-	for _, s := range segments {
-		data = append(data, journal.Encode(s)...)
-	}
-	name := journalName(a.file.Path)
-	if err := replace(a.place.state, name, data); err != nil {
-		return err
-	}
-	var err error
-	a.journal, err = a.place.state.OpenFile(name, os.O_WRONLY|os.O_APPEND, fileMode)
-	return err
-}
-
 // write puts b at the part's position and hands it to the sums.
 func (a *assembly) write(p *part, b []byte) error {
 	at := p.pos.Load()
@@ -142,27 +119,6 @@ func (a *assembly) write(p *part, b []byte) error {
 		return a.note(p)
 	}
 	return nil
-}
-
-// note tells the journal how far the part has come.
-func (a *assembly) note(p *part) error {
-	pos := p.pos.Load()
-	if a.journal == nil || pos == p.noted {
-		return nil
-	}
-	if pos > p.noted {
-		writeBack(a.out, p.noted, pos-p.noted)
-	}
-	p.noted = pos
-	_, err := a.journal.Write(journal.Encode(journal.Segment{Off: p.off, Len: pos - p.off, Sum: p.sum}))
-	return err
-}
-
-// rewind withdraws all that the part has brought.
-func (a *assembly) rewind(p *part) error {
-	a.ordered.withdraw(p)
-	p.sum, p.noted = 0, a.file.Size+1
-	return a.note(p)
 }
 
 // sum returns the digest of the complete file, or nil when there is none to compare.
@@ -241,12 +197,5 @@ func (a *assembly) close() {
 	if a.out != nil {
 		_ = a.out.Close() // it was synced where that matters
 		a.out = nil
-	}
-}
-
-func (a *assembly) closeJournal() {
-	if a.journal != nil {
-		_ = a.journal.Close() // the next process reads what there is
-		a.journal = nil
 	}
 }

@@ -2,9 +2,11 @@ package download_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 func unavailable() error {
@@ -293,5 +296,39 @@ func TestSlowIsNotStalled(t *testing.T) {
 		_, err := new(download.Manager).Fetch(t.Context(), src, dir)
 		require.NoError(t, err)
 		require.LessOrEqual(t, src.opens(), 5, "10s, 20s, 40s … for each try")
+	})
+}
+
+// What a service asks of one download, others from the same origin do too; those from another
+// do not.
+func TestRetryAfterHoldsTheOrigin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		budget := new(download.Budget)
+		fetch := func(uri string, fault func(call) (io.ReadCloser, error)) time.Duration {
+			src := newMemory(map[string][]byte{"weights": random(1, 1000)}, "crc32c")
+			src.uri, src.fault = uri, fault
+			start := time.Now()
+			_, err := (&download.Manager{Budget: budget}).Fetch(t.Context(), src, filepath.Join(dir, rand.Text()))
+			require.NoError(t, err)
+			return time.Since(start)
+		}
+		var group errgroup.Group
+		refused := make(chan struct{})
+		group.Go(func() error {
+			fetch("mem://one/a", func(c call) (io.ReadCloser, error) {
+				if c.try > 1 {
+					return nil, nil
+				}
+				time.AfterFunc(time.Second, func() { close(refused) })
+				return nil, source.WithRetryAfter(unavailable(), 7*time.Second)
+			})
+			return nil
+		})
+		<-refused
+		require.InDelta(t, 6, fetch("mem://one/b", nil).Seconds(), 0.5)
+		require.NoError(t, group.Wait())
+		require.Zero(t, fetch("mem://two/a", nil))
 	})
 }
