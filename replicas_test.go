@@ -57,7 +57,7 @@ func (l *traffic) run(t *testing.T, d *spinup.Deployment, clients int) (stop fun
 
 func (l *traffic) request(t *testing.T, server *httptest.Server, stream bool) {
 	l.sent.Add(1)
-	body := fmt.Sprintf(`{"model":"tiny","prompt":"Hello","max_tokens":24,"temperature":0,"ignore_eos":true,"stream":%t}`, stream)
+	body := fmt.Sprintf(`{"model":"tiny","prompt":"Hello","max_tokens":12,"temperature":0,"ignore_eos":true,"stream":%t}`, stream)
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, server.URL+"/v1/completions", strings.NewReader(body))
 	if err != nil {
 		l.fail(err.Error())
@@ -148,7 +148,7 @@ func TestNoRequestIsLostWhenEnginesAreKilled(t *testing.T) {
 	d := begin(t, quiet(), cfg)
 	require.NoError(t, d.Ready(t.Context()))
 	var l traffic
-	stop := l.run(t, d, 6)
+	stop := l.run(t, d, 4)
 	var recovered []time.Duration
 	for range kills(t) {
 		<-time.After(time.Duration(rand.IntN(300)) * time.Millisecond)

@@ -125,9 +125,10 @@ func (s *Set) offer(w *waiter) bool {
 }
 
 // choose picks a member for w among those with room. It also tells whether any is ready,
-// and whether one that w has not tried is.
+// and whether there is or will be one that w has not tried.
 func (s *Set) choose(w *waiter) (free *member, ready, other bool) {
 	limit := s.current.opts.Limits.Ongoing
+	untried := len(s.current.slots) - len(s.current.reasons())
 	s.candidates, s.shown = s.candidates[:0], s.shown[:0]
 	for _, m := range s.members {
 		if m.Stage != lifecycle.StageReady || m.slot.generation != s.current {
@@ -135,13 +136,14 @@ func (s *Set) choose(w *waiter) (free *member, ready, other bool) {
 		}
 		ready = true
 		if slices.Contains(w.tried, m.ID) {
+			untried--
 			continue
 		}
-		other = true
 		if limit <= 0 || m.Inflight < limit {
 			s.candidates, s.shown = append(s.candidates, m), append(s.shown, m.Replica)
 		}
 	}
+	other = untried > 0
 	if len(s.candidates) == 0 {
 		return nil, ready, other
 	}

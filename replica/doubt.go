@@ -25,6 +25,8 @@ const (
 	// has died is known far sooner; this is for one that runs and refuses.
 	aliveWithin = 10 * time.Second
 	askEvery    = 100 * time.Millisecond // at most
+	// buffered is how long bytes may come that the engine sent before it died.
+	buffered = time.Second
 )
 
 // suspect takes m out of routing at once and has it examined. The verdict is known when
@@ -104,7 +106,7 @@ func (s *Set) ask(ctx context.Context, m *member, limit time.Duration, question 
 		switch {
 		case err == nil, errors.Is(err, lifecycle.EngineFailed):
 			return err
-		case m.lastByte.Load() > asked.UnixNano():
+		case m.lastByte.Load() > asked.Add(buffered).UnixNano():
 			return nil // it works for others
 		}
 		select {

@@ -278,3 +278,26 @@ func TestAClientThatLeavesFreesItsPlace(t *testing.T) {
 		require.Zero(t, set.Status().Waiting)
 	})
 }
+
+// TestARequestWaitsForTheReplicaThatComes breaks a request on the one replica that is ready
+// while another starts.
+func TestARequestWaitsForTheReplicaThatComes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: func(e *memEngine) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) {
+				if e.serial == 1 {
+					panic(http.ErrAbortHandler)
+				}
+				_, _ = io.WriteString(w, "ok")
+			}
+		}}
+		set, h, _ := serving(t, m, 1, nil)
+		waitReady(t, set, 1)
+		require.Equal(t, http.StatusBadGateway, ask(t.Context(), h).Code, "nothing else is to come")
+		m.starts = time.Minute
+		set.Want(2)
+		synctest.Wait()
+		require.Equal(t, http.StatusOK, ask(t.Context(), h).Code)
+	})
+}
