@@ -40,17 +40,14 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 		h.paths[f.Digest.Hex] = f
 	}
 	l := &Lease{Dir: filepath.Join(h.dir, "snapshots", h.commit), Manifest: man}
-	if err := h.enter(ctx, l); err != nil {
-		if isReadOnly(err) && h.intact(ctx, files) {
-			return l, nil
-		}
-		return nil, err
+	if err = h.enter(ctx, l); err == nil {
+		err = h.bring(ctx, m, src, files, report)
 	}
-	if err := h.bring(ctx, m, src, files, report); err != nil {
-		_ = l.Close()
-		return nil, err
+	if err == nil || isReadOnly(err) && h.intact(ctx, files) {
+		return l, nil
 	}
-	return l, nil
+	_ = l.Close()
+	return nil, err
 }
 
 // bring fetches what is missing, and makes the snapshot of it. Meanwhile nothing of the

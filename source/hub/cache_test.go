@@ -110,6 +110,20 @@ func TestCacheOffline(t *testing.T) {
 	require.ErrorContains(t, err, "gone is missing")
 }
 
+// While the hub cannot be had, the error says that there is a copy.
+func TestCacheWhileTheHubIsDown(t *testing.T) {
+	t.Parallel()
+	h, sha := stockedModel(t)
+	acquire(t, open(t, "hf://acme/tiny", h.Env()))
+	h.Break(hubtest.Fault{Do: hubtest.Status(503, "")})
+	_, err := open(t, "hf://acme/tiny", h.Env()).Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.Unavailable)
+	require.ErrorContains(t, err, "the cache has it as of commit "+sha[:8]+", which HF_HUB_OFFLINE=1 uses")
+	requireModel(t, acquire(t, open(t, "hf://acme/tiny@"+sha, h.Env())).Dir)
+	_, err = open(t, "hf://acme/tiny@v9", h.Env()).Resolve(t.Context())
+	require.NotContains(t, dump(err), "HF_HUB_OFFLINE")
+}
+
 // A blob that was damaged since is found and fetched again.
 func TestCacheRepairs(t *testing.T) {
 	t.Parallel()
@@ -233,6 +247,34 @@ func TestCacheErrors(t *testing.T) {
 	_, err = new(download.Cache).Acquire(t.Context(), m, open(t, "hf://acme/tiny", with(h.Env(), "HF_HUB_CACHE", file)), nil, nil, nil)
 	require.ErrorIs(t, err, lifecycle.Invalid)
 	require.ErrorContains(t, err, "choose another directory, with HF_HUB_CACHE")
+}
+
+// A cache that cannot be written to serves what it has.
+func TestCacheReadOnly(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("nothing is read-only for root")
+	}
+	h, _ := stockedModel(t)
+	lease := acquire(t, open(t, "hf://acme/tiny", h.Env()))
+	cache := filepath.Dir(modelDir(h))
+	require.NoError(t, os.RemoveAll(filepath.Join(cache, ".locks"))) // as another tool leaves it
+	require.NoError(t, os.RemoveAll(filepath.Join(modelDir(h), "blobs/.spinup")))
+	permit := func(mode os.FileMode) {
+		require.NoError(t, filepath.WalkDir(cache, func(name string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				return os.Chmod(name, mode) //nolint:gosec // a folder of the test
+			}
+			return err
+		}))
+	}
+	permit(0o555)
+	t.Cleanup(func() { permit(0o755) })
+	require.Equal(t, lease.Dir, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
+	require.Equal(t, 1, count(h, true, ""))
+	require.NoError(t, os.WriteFile(filepath.Join(lease.Dir, weights), []byte("damaged"), 0o600))
+	_, err := new(download.Cache).Acquire(t.Context(), nil, open(t, "hf://acme/tiny", h.Env()), nil, nil, nil)
+	require.ErrorIs(t, err, lifecycle.AccessDenied)
 }
 
 // Without links a snapshot has the files themselves.

@@ -18,6 +18,11 @@ func (r *repo) listError(ctx context.Context, err error) error {
 			own.Hint = near + "; " + own.Hint
 		}
 	}
+	if own, ok := errors.AsType[*lifecycle.Error](e); ok && own.Kind == lifecycle.Unavailable {
+		if sha := r.cachedCommit(r.loc.revision); sha != "" && readKept(r.dir(), sha) != nil {
+			own.Hint += "; the cache has it as of commit " + sha[:8] + ", which HF_HUB_OFFLINE=1 uses"
+		}
+	}
 	return e
 }
 

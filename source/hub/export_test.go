@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spinup-llm/spinup/source"
@@ -43,3 +45,28 @@ func ParseKept(data []byte) ([]source.File, error) {
 
 // IsRepoID reports whether the hub could have a model of that name.
 func IsRepoID(id string) bool { return isRepoID(id) }
+
+// CheckAnswer says what is wrong with an answer to the request for a range of f.
+func CheckAnswer(status int, length int64, contentRange, coding string, f source.File, off, n int64) error {
+	h := http.Header{"Content-Range": {contentRange}, "Content-Encoding": {coding}}
+	_, err := newBody(&answer{Response: &http.Response{StatusCode: status, ContentLength: length, Header: h, Body: http.NoBody}}, f, off, n)
+	return err
+}
+
+// Refusal is how an answer that is no success reads.
+func Refusal(status int, code, message, body string) string {
+	h := http.Header{"X-Error-Code": {code}, "X-Error-Message": {message}}
+	return newRefusal(&http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, true).Error()
+}
+
+// Target is where a redirect leads.
+func Target(from *url.URL, location string) (*url.URL, error) {
+	return target(from, &http.Response{Header: http.Header{"Location": {location}}, Body: http.NoBody})
+}
+
+// Noted is what the headers say about a file.
+func Noted(etag, size string) (string, int64) {
+	a := &answer{size: -1}
+	a.note(&http.Response{Header: http.Header{"X-Linked-Etag": {etag}, "X-Linked-Size": {size}}})
+	return a.etag, a.size
+}

@@ -132,9 +132,9 @@ func paths(t *testing.T, dir string) (all []string) {
 func TestPythonTakesOurChoice(t *testing.T) {
 	t.Parallel()
 	testenv.Real(t, "Python packages")
-	h, sha := stockedModel(t)
+	h, _ := stockedModel(t)
 	h.Put(id, "original/consolidated.pth", []byte(text(1000)))
-	sha = h.Put(id, "picture.png", []byte("x"))
+	sha := h.Put(id, "picture.png", []byte("x"))
 	lease := acquire(t, open(t, "hf://acme/tiny", h.Env()))
 	require.NoFileExists(t, filepath.Join(lease.Dir, "picture.png"))
 	require.Equal(t, lease.Dir, snapshotDownload(t, h, ", local_files_only=True"))

@@ -35,7 +35,7 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, 2, count(h, false, "/tree/"))
 	require.Equal(t, 31, count(h, false, "/resolve-cache/"), "the index, which was read before, too")
 	require.Equal(t, 3+1, count(h, false, "/tiny/resolve/"))
-	require.Equal(t, 1+2+31+4, len(requests(h, false, "")))
+	require.Len(t, requests(h, false, ""), 1+2+31+4)
 	require.Equal(t, 3, count(h, true, ""), "one range each")
 
 	// a commit that is complete costs nothing, for whoever wants it and however it was asked for
