@@ -254,3 +254,18 @@ func TestRequesterPays(t *testing.T) {
 	_, err = src.Resolve(t.Context())
 	require.NoError(t, err)
 }
+
+// The process's own variables, which the SDK would read, reach no source.
+func TestHermetic(t *testing.T) {
+	other, fake := gcstest.NewFake(t), gcstest.NewFake(t)
+	t.Setenv("STORAGE_EMULATOR_HOST", other.Endpoint)
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/canary")
+	t.Setenv("GCP_STORAGE_GO_ENABLE_OTEL_METRICS", "true")
+	fake.Put("models", "llama/a", []byte("data"))
+	env := lifecycle.EnvVars{"GCE_METADATA_HOST": tokenService(t, http.StatusOK, granted)[len("http://"):]}
+	src := google(t, fake, env)
+	m, err := src.Resolve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "data", readAll(t, src, m.Files[0]))
+	require.Empty(t, other.Requests())
+}

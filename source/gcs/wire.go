@@ -22,12 +22,13 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != w.set.endpoint.Scheme || r.URL.Host != w.set.endpoint.Host {
 		return nil, errors.New("a request to " + r.URL.Host + ", which is not the API's")
 	}
-	r = r.Clone(r.Context())
+	ctx := r.Context()
+	r = r.Clone(ctx)
 	if r.URL.Query().Get("alt") == "media" {
 		r.Header.Set("Accept-Encoding", "gzip") // or the service unpacks what is stored packed
 	}
 	if w.creds != nil {
-		token, payer, err := w.creds.token(r.Context())
+		token, payer, err := w.creds.token(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -37,7 +38,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	res, err := w.base.RoundTrip(r)
-	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok && err == nil {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && err == nil {
 		if err = x.note(r, res); err != nil {
 			_ = res.Body.Close()
 			return nil, err
@@ -102,7 +103,7 @@ type unbroken struct {
 // Read implements io.Reader.
 func (u *unbroken) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a body returns it as it is
+	if err != nil && err != io.EOF {
 		u.x.broken, err = err, io.EOF
 	}
 	return n, err

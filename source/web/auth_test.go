@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -50,9 +51,7 @@ func TestCredentials(t *testing.T) {
 			for _, want := range []string{c.want, "something else"} {
 				f := locked(t, want)
 				env := lifecycle.EnvVars{"SPINUP_HTTP_ORIGIN": f.url}
-				for k, v := range c.env {
-					env[k] = v
-				}
+				maps.Copy(env, c.env)
 				src := open(t, "http://"+c.user+strings.TrimPrefix(f.url, "http://")+"/llama/", env)
 				m, err := src.Resolve(t.Context())
 				inside := struct{ src source.Source }{src} // where fmt cannot call String
@@ -114,7 +113,7 @@ func TestBadRedirects(t *testing.T) {
 		"too many redirects": "/llama/a.bin?canary", "no address": "ftp://canary/", "to what is no address": "http://me:canary@h/",
 	} {
 		f := answering(t, nil)
-		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Location", to)
 			w.WriteHeader(http.StatusFound)
 			return true

@@ -21,8 +21,9 @@
 // If-Unmodified-Since) and checks that the answer has it, and the size. A server that gives
 // neither is trusted about both, unless there is a digest.
 //
-// A server that does not know ranges works as well, but what lies before a range is fetched
-// and read over: let download take such files in one piece (download.Manager.PartSize).
+// A server that does not know ranges works as well: an answer waits, for 30 s at most, for
+// the range that follows. Of several connections to one file each then fetches all of it;
+// let download take such files in one piece (download.Manager.PartSize).
 //
 // # Settings
 //

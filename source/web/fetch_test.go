@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spinup-llm/spinup/download"
@@ -33,4 +37,39 @@ func TestFetch(t *testing.T) {
 	d.put(t, "llama/SHA256SUMS", fmt.Appendf(nil, "%064x  weights\n", 1))
 	_, err = m.Fetch(t.Context(), open(t, d.url+"/llama/SHA256SUMS", nil), t.TempDir())
 	require.ErrorIs(t, err, lifecycle.Corrupt)
+}
+
+// Of a server that knows no ranges, a file is not begun anew for each range.
+func TestNoRanges(t *testing.T) {
+	t.Parallel()
+	data := bytes.Repeat([]byte("0123456789"), 100_000)
+	f := newFake(t)
+	f.put(t, "llama/weights", data)
+	var gets atomic.Int32
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		r.Header.Del("Range")
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "weights") {
+			gets.Add(1)
+		}
+		return false
+	}
+	src := open(t, f.url+"/llama/", nil)
+	file := resolve(t, src).Files[0]
+	for off := int64(0); off < file.Size; off += 1000 {
+		body, err := src.Open(t.Context(), file, off, 1000)
+		require.NoError(t, err)
+		got, err := io.ReadAll(body)
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+		require.NoError(t, body.Close(), "a second time does not end what waits")
+		require.True(t, bytes.Equal(data[off:off+1000], got), "at %d", off)
+	}
+	require.EqualValues(t, 1, gets.Load())
+
+	dir := t.TempDir()
+	_, err := (&download.Manager{PartSize: 64 << 10}).Fetch(t.Context(), src, dir)
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(dir, "weights"))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data, got))
 }

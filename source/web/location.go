@@ -17,10 +17,10 @@ const (
 
 // A location is what a URI says.
 type location struct {
-	at     *url.URL // of the folder with a slash at its end, or of what may be a file
-	folder bool     // the URI ends in a slash, or names a list: no file is meant
-	sums   bool     // the URI names a list
-	query  string   // may be a signature
+	at     *url.URL      // of the folder with a slash at its end, or of what may be a file
+	folder bool          // the URI ends in a slash, or names a list: no file is meant
+	sums   bool          // the URI names a list
+	query  func() string // may be a signature, which no formatting finds behind a function
 }
 
 func parse(u *url.URL) (location, error) {
@@ -33,7 +33,7 @@ func parse(u *url.URL) (location, error) {
 	if at.Path == "" {
 		at.Path = "/"
 	}
-	l := location{at: at, folder: strings.HasSuffix(at.Path, "/"), query: u.RawQuery}
+	l := location{at: at, folder: strings.HasSuffix(at.Path, "/"), query: func() string { return u.RawQuery }}
 	switch {
 	case (u.Scheme != "http" && u.Scheme != "https") || u.Opaque != "" || u.Hostname() == "":
 		return fail("it names no server")
@@ -44,7 +44,7 @@ func parse(u *url.URL) (location, error) {
 	case at.Path != "/" && source.CheckPath(strings.Trim(at.Path, "/")) != nil || strings.HasPrefix(at.Path, "//") || strings.HasSuffix(at.Path, "//"):
 		return fail("its path is no plain one, without empty or dot segments")
 	}
-	if path.Base(at.Path) == sumsName && !l.folder && l.query == "" {
+	if path.Base(at.Path) == sumsName && !l.folder && u.RawQuery == "" {
 		l.folder, l.sums, l.at = true, true, at.JoinPath("..", "/")
 	}
 	return l, nil
@@ -84,7 +84,7 @@ func (l location) child(p string) *url.URL {
 // file is the address of the location itself, where a file is meant.
 func (l location) file() *url.URL {
 	c := *l.at
-	c.RawQuery = l.query
+	c.RawQuery = l.query()
 	return &c
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/spinup-llm/spinup/source"
 )
@@ -44,6 +45,40 @@ func (s *site) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCl
 }
 
 func (s *site) read(ctx context.Context, at *url.URL, f source.File, off, n int64) (*body, error) {
+	b := &body{left: n, ended: ctx.Err, explain: func(err error) error { return s.explain(ctx, about{opRead, shown(at), at, true}, err) }}
+	key := at.String() + " " + f.Version
+	if st := s.streams.take(key, off); st != nil {
+		b.from, b.skip, b.end, b.stop = st.from, off-st.pos, st.end, context.AfterFunc(ctx, st.end)
+		b.waitAt(&s.streams, st, f, off+n)
+		return b, nil
+	}
+	// The answer may outlive the call: see stream. Until then ctx ends it.
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	free, end := context.WithCancel(context.WithoutCancel(ctx))
+	b.end, b.stop = end, context.AfterFunc(ctx, end)
+	res, err := s.send(free, http.MethodGet, at, asked(f, off, n))
+	if err == nil {
+		b.from = res.Body
+		b.skip, err = answers(res, f, off, n)
+	}
+	if err != nil {
+		b.stop()
+		if res != nil {
+			_ = res.Body.Close()
+		}
+		end()
+		return nil, err
+	}
+	if res.StatusCode == http.StatusOK {
+		b.waitAt(&s.streams, &stream{key: key, from: res.Body, end: end}, f, off+n)
+	}
+	return b, nil
+}
+
+// asked are the headers for a range of the file's version.
+func asked(f source.File, off, n int64) map[string]string {
 	headers := map[string]string{}
 	if n < f.Size {
 		headers["Range"] = fmt.Sprintf("bytes=%d-%d", off, off+n-1)
@@ -54,17 +89,7 @@ func (s *site) read(ctx context.Context, at *url.URL, f source.File, off, n int6
 	case f.Version != "" && !isTag(f.Version):
 		headers["If-Unmodified-Since"] = f.Version
 	}
-	res, err := s.send(ctx, http.MethodGet, at, headers)
-	if err != nil {
-		return nil, err
-	}
-	b := &body{from: res.Body, left: n}
-	if b.skip, err = answers(res, f, off, n); err != nil {
-		_ = res.Body.Close()
-		return nil, err
-	}
-	b.explain = func(err error) error { return s.explain(ctx, about{opRead, shown(at), at, true}, err) }
-	return b, nil
+	return headers
 }
 
 // answers checks that the response has the bytes that were asked for, of the version that
@@ -107,12 +132,31 @@ type body struct {
 	skip    int64 // to read over before
 	left    int64
 	explain func(error) error
+	ended   func() error       // why the caller's context has ended, or nil
+	end     context.CancelFunc // ends the request
+	stop    func() bool        // has the end of the context no longer end it
+	wait    func()             // keeps the answer for the next range; nil where nothing follows
+	once    sync.Once
+}
+
+// waitAt has st wait where b ends at that offset, if the file goes on there.
+func (b *body) waitAt(all *streams, st *stream, f source.File, offset int64) {
+	if offset == f.Size {
+		return
+	}
+	b.wait = func() {
+		st.pos = offset
+		all.give(st)
+	}
 }
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
+	}
+	if err := b.ended(); err != nil {
+		return 0, b.explain(err)
 	}
 	if b.skip > 0 {
 		n, err := io.CopyN(io.Discard, b.from, b.skip)
@@ -122,6 +166,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.from.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	if err != nil {
+		b.wait = nil
+	}
 	if err == nil || b.left == 0 {
 		return n, nil
 	}
@@ -136,4 +183,15 @@ func early(err error) error {
 }
 
 // Close implements io.Closer.
-func (b *body) Close() error { return b.from.Close() }
+func (b *body) Close() error {
+	var err error
+	b.once.Do(func() {
+		if b.stop() && b.left == 0 && b.wait != nil {
+			b.wait()
+			return
+		}
+		err = b.from.Close()
+		b.end()
+	})
+	return err
+}

@@ -42,7 +42,8 @@ type site struct {
 	client *http.Client
 	auth   *auth // nil when there is none
 
-	single atomic.Bool // the location is a file, not a folder
+	single  atomic.Bool // the location is a file, not a folder
+	streams streams
 }
 
 var _ source.Source = (*site)(nil)

@@ -37,9 +37,9 @@ func (s *site) Resolve(ctx context.Context) (*source.Manifest, error) {
 	}
 	names := slices.Collect(maps.Keys(sums))
 	if !s.loc.sums {
-		found, err := s.walk(ctx)
-		if err != nil && (len(sums) == 0 || !unlisted(err)) {
-			return nil, s.folderError(ctx, err)
+		found, walkErr := s.walk(ctx)
+		if walkErr != nil && (len(sums) == 0 || !unlisted(walkErr)) {
+			return nil, s.folderError(ctx, walkErr)
 		}
 		names = append(names, found...)
 	}

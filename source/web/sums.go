@@ -24,7 +24,7 @@ func parseSums(text string) (map[string]source.Digest, error) {
 		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) == "" || line[0] == '#' {
 			continue
 		}
-		name, sum := "", ""
+		var name, sum string
 		if m := gnuLine.FindStringSubmatch(line); m != nil {
 			if name, sum = m[3], m[2]; m[1] != "" {
 				name = unquote.Replace(name)
