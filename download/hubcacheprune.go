@@ -15,6 +15,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
 )
 
 // PruneHub removes revisions of models from dir, the cache that the tools of the Hugging Face
@@ -24,9 +25,9 @@ import (
 // notes that. Dead partial files go as well.
 //
 // What is leased stays, and what any tool is bringing. The others find a revision whole or
-// not at all: refs to it go first, and blobs that nothing leads to last. Other sorts of
-// repositories, and the store of blobs that models share, are left alone. What cannot be
-// removed is reported, joined, after the rest was tried.
+// not at all: refs to it go first, and blobs that nothing leads to last. Data sets and other
+// sorts of repositories are left alone. What cannot be removed is reported, joined, after the
+// rest was tried.
 func PruneHub(ctx context.Context, dir string, maxBytes int64, maxAge time.Duration) error {
 	entries, err := listRevisions(dir)
 	if err != nil {
@@ -68,12 +69,16 @@ var commitName = regexp.MustCompile(`^[0-9a-f]{40}$`)
 // listRevisions returns what the cache holds, used least recently first. On its way it
 // removes dead partial files.
 func listRevisions(dir string) ([]revision, error) {
-	models, err := filepath.Glob(filepath.Join(dir, "models--*"))
-	if err != nil {
+	models, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var found []revision
-	for _, model := range models {
+	for _, d := range models {
+		if !strings.HasPrefix(d.Name(), "models--") {
+			continue
+		}
+		model := filepath.Join(dir, d.Name())
 		(&hubModel{dir: model}).sweepAll()
 		snapshots, _ := os.ReadDir(filepath.Join(model, "snapshots")) // without them there is nothing to remove
 		for _, s := range snapshots {
@@ -178,7 +183,7 @@ func (h *hubModel) forget(root *os.Root) error {
 		root.MkdirAll(path.Dir(gone), dirMode), root.RemoveAll(gone),
 		root.Rename(path.Join("snapshots", h.commit), gone), root.RemoveAll(gone),
 		root.RemoveAll(path.Join(".no_exist", h.commit)), remove(root, path.Join("trees", h.commit+".json")),
-		remove(root, path.Join(".spinup", h.commit+".json")),
+		remove(root, path.Join(source.HubListings, h.commit+".json")),
 	)
 }
 
@@ -200,8 +205,13 @@ func (h *hubModel) drop(root *os.Root, mine []string) error {
 	}
 	var errs []error
 	for _, blob := range mine {
-		if !needed[blob] {
-			errs = append(errs, remove(root, path.Join("blobs", blob)))
+		if needed[blob] {
+			continue
+		}
+		shared := h.sharedBy(blob)
+		errs = append(errs, remove(root, path.Join("blobs", blob)))
+		if shared != "" {
+			errs = append(errs, h.dropShared(shared))
 		}
 	}
 	left, err := os.ReadDir(h.blobs())

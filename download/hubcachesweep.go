@@ -22,11 +22,13 @@ func (h *hubModel) sweep(held []string) {
 // sweepOf removes those of one blob that were not written to for a while; what cannot be
 // removed stays.
 func (h *hubModel) sweepOf(name string) {
-	found, _ := filepath.Glob(filepath.Join(h.blobs(), name+".*"))
-	for _, partial := range found {
-		info, err := os.Lstat(partial)
-		if err == nil && strings.HasSuffix(partial, theirPartial) && time.Since(info.ModTime()) > quietFor {
-			_ = os.Remove(partial)
+	entries, _ := os.ReadDir(h.blobs())
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), name+".") || !strings.HasSuffix(e.Name(), theirPartial) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > quietFor {
+			_ = os.Remove(filepath.Join(h.blobs(), e.Name()))
 		}
 	}
 }

@@ -132,3 +132,31 @@ func TestPruneHubBesideOthers(t *testing.T) {
 	require.FileExists(t, alive)
 	require.NoError(t, download.PruneHub(t.Context(), filepath.Join(t.TempDir(), "none"), 1, 1))
 }
+
+// Bytes in the store that all models share go with the last link to them.
+func TestPruneHubShared(t *testing.T) {
+	t.Parallel()
+	p := newPruned(t)
+	p.release()
+	blob, err := filepath.EvalSymlinks(filepath.Join(p.leases[2].Dir, weights))
+	require.NoError(t, err)
+	shared := filepath.Join(p.cache(), "blobs/ab/abcdef")
+	require.NoError(t, os.MkdirAll(filepath.Dir(shared), 0o755))
+	require.NoError(t, os.Rename(blob, shared))
+	require.NoError(t, os.Symlink("../../blobs/ab/abcdef", blob))
+	other := filepath.Join(p.cache(), "datasets--a--b/blobs/x")
+	require.NoError(t, os.MkdirAll(filepath.Dir(other), 0o755))
+	require.NoError(t, os.Symlink("../../blobs/ab/abcdef", other))
+	p.age(2, 3*time.Hour)
+	require.Equal(t, []int{0, 1}, p.prune(0, time.Hour))
+	require.FileExists(t, shared, "another repository has it")
+
+	require.NoError(t, os.Remove(other))
+	lease := acquire(t, open(t, "hf://acme/tiny@v2", p.h.Env()))
+	require.NoError(t, lease.Close())
+	require.NoError(t, os.Remove(blob))
+	require.NoError(t, os.Symlink("../../blobs/ab/abcdef", blob))
+	p.age(2, 3*time.Hour)
+	require.Equal(t, []int{0, 1}, p.prune(0, time.Hour))
+	require.NoFileExists(t, shared)
+}
