@@ -17,12 +17,14 @@ var schemeHints = map[string]string{
 	"gs":    "Google Cloud Storage is not supported yet: copy the model to an S3 bucket or give a directory",
 	"abfss": azureHint,
 	"azure": azureHint,
+	"az":    azureHint,
+	"oci":   `import "github.com/spinup-llm/spinup/source/oci" (a module of its own) and call mux.Handle("oci", oci.Opener())`,
 	"http":  httpHint,
 	"https": httpHint,
 }
 
 const (
-	azureHint = "Azure storage is not supported yet: copy the model to an S3 bucket or give a directory"
+	azureHint = `import "github.com/spinup-llm/spinup/source/azure" (a module of its own) and call mux.Handle(scheme, azure.Opener()) for each of azure.Schemes`
 	httpHint  = "plain HTTP sources are not supported yet: give s3://BUCKET/PREFIX, with AWS_ENDPOINT_URL for a server of your own, or a directory"
 )
 

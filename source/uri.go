@@ -86,10 +86,14 @@ func malformed(uri string, err error, hint string) error {
 	return &lifecycle.Error{Op: "source.Open", Kind: lifecycle.Invalid, Target: Redact(uri), Err: err, Hint: hint}
 }
 
-var port = regexp.MustCompile(`:\d*$`)
+var (
+	port = regexp.MustCompile(`:\d*$`)
+	// container is what abfss and azure have before the @; a key of an account is longer.
+	container = regexp.MustCompile(`^(\$root|\$web|\$logs|[a-z0-9](-?[a-z0-9]){2,62})$`)
+)
 
 // Redact returns uri without what may be a secret: user information other than
-// "anonymous", and the query. Use it for the Target of an error.
+// "anonymous" or a container of Azure, and the query. Use it for the Target of an error.
 func Redact(uri string) string {
 	scheme, rest, ok := strings.Cut(uri, "://")
 	if !ok {
@@ -97,7 +101,7 @@ func Redact(uri string) string {
 	}
 	host, _, _ := strings.Cut(rest, "/")
 	if i := strings.LastIndex(host, "@"); i >= 0 && scheme != "hf" {
-		if host[:i] != "anonymous" {
+		if !public(scheme, host[:i]) {
 			rest = "[redacted]" + rest[i:]
 		}
 	} else if strings.Contains(port.ReplaceAllString(host, ""), ":") && !strings.HasPrefix(host, "[") {
@@ -107,6 +111,12 @@ func Redact(uri string) string {
 		rest = rest[:i] + "?[redacted]"
 	}
 	return scheme + "://" + rest
+}
+
+// public reports whether user information is no secret.
+func public(scheme, user string) bool {
+	azure := scheme == "abfss" || scheme == "azure" || scheme == "az"
+	return user == "anonymous" || azure && container.MatchString(user)
 }
 
 // afterKeys redacts user information that has a slash in it, as secret keys may.

@@ -58,6 +58,14 @@ func Tool(tb testing.TB, name string) string {
 	return setup(tb, "tool.sh", name)
 }
 
+// Azurite returns the path of Azurite's program for blobs, installed by
+// internal/setup/azurite.sh. It skips like Real.
+func Azurite(tb testing.TB) string {
+	tb.Helper()
+	Real(tb, "Azurite")
+	return setup(tb, "azurite.sh")
+}
+
 func setup(tb testing.TB, script string, args ...string) string {
 	tb.Helper()
 	cmd := exec.CommandContext( //nolint:gosec // a script of this checkout
