@@ -47,7 +47,7 @@ func newLab(ctx context.Context, o *options, r *report) (*lab, error) {
 		return nil, err
 	}
 	if slices.Contains(l.links, "shaped") {
-		l.slow, l.slower = servers.NewNamespace(ctx, linkRate)
+		l.slow, l.slower = servers.NewNamespace(ctx, linkBits)
 	}
 	return l, nil
 }

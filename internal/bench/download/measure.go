@@ -19,7 +19,7 @@ import (
 
 // The shaped link: a fast one to a store that answers from afar and limits each connection.
 const (
-	linkRate  = "2500mbit"
+	linkBits  = 2.5e9 // per second
 	linkDelay = 25 * time.Millisecond
 	connRate  = 50e6
 )

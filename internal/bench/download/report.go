@@ -54,11 +54,20 @@ func (r *report) trial(c trial, all []*contestant, target, load string) {
 	fmt.Fprintln(r.out)
 	table.Markdown(&r.markdown)
 	r.markdown.WriteString("\n")
+	if c.link == "shaped" {
+		r.both("The wire alone takes %.2f s.\n", wire(c.set.Size()).Seconds())
+	}
 	for _, k := range all {
 		if k.fault != nil {
 			r.both("%s failed: %s\n", k.peer.Name, strings.ReplaceAll(k.fault.Error(), "\n", " "))
 		}
 	}
+}
+
+// wire is how long a link is busy with so many bytes, in packets of 1,514 bytes of which
+// 1,448 are the bytes.
+func wire(bytes int64) time.Duration {
+	return time.Duration(float64(bytes) * 8 * 1514 / 1448 / linkBits * float64(time.Second))
 }
 
 // row shows the medians of a contestant, and the median of the ratios of ours to it.

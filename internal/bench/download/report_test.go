@@ -48,6 +48,11 @@ func TestReportTellsRatiosAndFailures(t *testing.T) {
 	require.Contains(t, out.String(), "Versions: broken 1.0.")
 }
 
+func TestWire(t *testing.T) {
+	t.Parallel()
+	require.InDelta(t, 7.22, wire(dataset.Model(1).Size()).Seconds(), 0.01) // 2.157 GB
+}
+
 func TestCasesAreWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	o, err := parse([]string{"-servers", "tls,hub", "-sets", "one", "-n", "1"})

@@ -131,7 +131,8 @@ func base(j Job) []string {
 		env = append(env, "SSL_CERT_FILE="+j.Server.CA)
 	}
 	if j.Server.Hub {
-		return append(env, "HF_ENDPOINT="+j.URL, "HF_HOME="+j.Target, "HF_HUB_DISABLE_TELEMETRY=1", "HF_HUB_DISABLE_UPDATE_CHECK=1")
+		return append(env, "HF_ENDPOINT="+j.URL, "HF_HOME="+j.Target, "HF_HUB_DISABLE_XET=1", // our hub stores by LFS
+			"HF_HUB_DISABLE_TELEMETRY=1", "HF_HUB_DISABLE_UPDATE_CHECK=1")
 	}
 	env = append(env, "AWS_ENDPOINT_URL="+j.URL, "AWS_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true")
 	if !j.Server.Anonymous {

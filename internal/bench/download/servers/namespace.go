@@ -15,16 +15,16 @@ import (
 // and the packets of a real link. What runs in it reaches nothing outside but unix sockets.
 type Namespace struct{ name string }
 
-// NewNamespace makes one whose loopback carries rate, as tc writes it ("2500mbit"). It
-// needs root, and ip and tc of iproute2.
-func NewNamespace(ctx context.Context, rate string) (*Namespace, error) {
+// NewNamespace makes one whose loopback carries so many bits per second. It needs root, and
+// ip and tc of iproute2.
+func NewNamespace(ctx context.Context, bits int64) (*Namespace, error) {
 	n := &Namespace{name: "spinup-bench-" + strconv.Itoa(os.Getpid())}
 	if err := run(ctx, "ip", "netns", "add", n.name); err != nil {
 		return nil, err
 	}
 	for _, command := range []string{
 		"ip link set lo mtu 1500 up",
-		"tc qdisc add dev lo root tbf rate " + rate + " burst 1mb latency 50ms",
+		"tc qdisc add dev lo root tbf rate " + strconv.FormatInt(bits, 10) + "bit burst 1mb latency 50ms",
 	} {
 		if err := run(ctx, n.wrap(strings.Fields(command))...); err != nil {
 			n.Close(ctx)
