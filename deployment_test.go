@@ -23,6 +23,7 @@ import (
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,7 @@ import (
 
 func TestMain(m *testing.M) {
 	reference.Main()
+	fakeengine.Main()
 	os.Exit(m.Run())
 }
 

@@ -23,6 +23,10 @@
 // From Start to ready exactly one stage is open, so every second belongs to one. It is check
 // at first and preload from the launch on; a Begin of the parser's ends it and opens the next.
 //
+// [Preload] launches a process before there is a model. Its preload is open until it has
+// nothing more to do without one, and engine_config begins when it has been told and preload
+// is over, whichever is later; between the two it only waits, and no stage is open.
+//
 // An end that nobody asked for is a failure, whatever the exit code, and so is the end of a
 // descendant that [Command] calls vital. [Process.Down] is closed at once, [Process.Err]
 // says why as soon as the output up to then is read, and [Process.Done] is closed when

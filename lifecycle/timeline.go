@@ -173,7 +173,8 @@ func (t Timeline) startup(replica string) (leaves []Span, start, end time.Time) 
 
 func isMarker(s Stage) bool { return s == StageReady || s == StageStopped }
 
-// latestBefore returns the span that ended last among those that started before at.
+// latestBefore returns the span that ended last among those that started before at. One that
+// was still running at that time is not what was waited for, unless there is no other.
 func latestBefore(spans []Span, at time.Time) (last Span, rest []Span, ok bool) {
 	for _, s := range spans {
 		if s.Start.Before(at) {
@@ -184,9 +185,16 @@ func latestBefore(spans []Span, at time.Time) (last Span, rest []Span, ok bool) 
 		return Span{}, nil, false
 	}
 	last = slices.MaxFunc(rest, func(a, b Span) int {
-		return cmp.Or(clip(a.End, at).Compare(clip(b.End, at)), b.Start.Compare(a.Start))
+		return cmp.Or(running(b, at)-running(a, at), clip(a.End, at).Compare(clip(b.End, at)), b.Start.Compare(a.Start))
 	})
 	return last, rest, true
+}
+
+func running(s Span, at time.Time) int {
+	if s.End.After(at) {
+		return 1
+	}
+	return 0
 }
 
 func clip(t, limit time.Time) time.Time {

@@ -31,6 +31,26 @@
 // RUNAI_STREAMER_* (or Google's) of the process; what only one of its clients would know,
 // such as the endpoint, is said to all of them.
 //
+// # Preload
+//
+// Nearly all of a small model's start is Python importing vLLM, three times over. So where it
+// is safe, [Engine.Preload] imports while files still arrive, and the process becomes the
+// server when it is told the model. On Linux with a vLLM for the CPU, engine core and workers
+// are forks of it, so nothing is imported twice. On an accelerator they are spawned, as
+// `vllm serve` does by itself: vLLM refuses to fork once a device is initialised, and nothing
+// here can promise that none of its imports does that; one of the three imports is hidden
+// then. The message of the stage preload says which. A vLLM whose internals are not known
+// ([Engine.Preload] names the versions), another system, or an environment that a hook has
+// changed where imports read it, means a start as by hand, and the event of a skipped preload
+// says why. So does what the launcher does not find as expected. [Engine.Plain] switches all
+// of it off.
+//
+// What spares the next start work stays where vLLM keeps it: descriptions of architectures in
+// modelinfos below VLLM_CACHE_ROOT, by default ~/.cache/vllm, as HOME is inherited; without
+// one vLLM imports itself once more. A compilation_config.cache_dir moves it along, see below.
+// Python keeps its bytecode beside the sources: PYTHONDONTWRITEBYTECODE is not inherited. An
+// installation that cannot be written to has to bring its bytecode (python -m compileall).
+//
 // # On the CPU
 //
 // Without accelerators in the Spec a replica is bound to its cores, and gets a KV cache for
