@@ -2,7 +2,10 @@ package download_test
 
 import (
 	"io"
+	"math"
+	"math/rand/v2"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -186,4 +189,41 @@ func TestASmallDownloadGetsItsTurn(t *testing.T) {
 		require.LessOrEqual(t, l.most, 4)
 		requireFiles(t, filepath.Join(dir, "large"), large.data)
 	})
+}
+
+// Connections of every speed, that break where they like, and ranges that are cut, split and
+// given up: the file is right, and no byte is fetched twice.
+func TestWhateverConnectionsDo(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(12) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				dice := rand.New(rand.NewPCG(seed, 0))
+				draw := func(n int) int {
+					mu.Lock()
+					defer mu.Unlock()
+					return dice.IntN(n)
+				}
+				files := map[string][]byte{"a": random(1, draw(24*mib)), "b": random(2, draw(4*mib))}
+				src := newMemory(files, []string{"sha256", "crc32c"}[seed%2])
+				l := new(link)
+				src.fault = func(c call) (io.ReadCloser, error) {
+					speed := math.Pow(10, 4+3*float64(draw(1000))/1000) // 10 kB/s to 10 MB/s
+					whole := l.body(c.ctx, c.data, speed)
+					if draw(3) > 0 {
+						return counts{whole, src}, nil
+					}
+					cut := io.MultiReader(io.LimitReader(whole, int64(draw(4*mib))), broken{})
+					return counts{closing{cut, func() { whole.Close() }}, src}, nil
+				}
+				_, err := (&download.Manager{PartSize: int64(mib + draw(24*mib))}).Fetch(t.Context(), src, dir)
+				require.NoError(t, err)
+				requireFiles(t, dir, files)
+				require.Equal(t, int64(len(files["a"])+len(files["b"])), src.served)
+			})
+		})
+	}
 }

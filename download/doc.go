@@ -15,6 +15,15 @@
 // directory, Run fetches what is missing. A [Cache] keeps models of many sources on a node
 // and shares each download among the replicas and processes that want it.
 //
+// # Speed
+//
+// A download begins with 8 ranges in flight and doubles them as long as that brings a quarter
+// more; a service that answers with Throttled, or asks for a pause, halves them. Towards the
+// end ranges get smaller, and what is slow is split among the connections that are idle. A
+// connection that brings less than MinSpeed while others do better is exchanged. All runs of
+// a [Budget] share its connections fairly, its bandwidth and the free space of the disk, and
+// one that is asked for a pause makes the others from the same origin wait too.
+//
 // # Promises
 //
 // A file appears under its final name only when its size and digest are right and its bytes
@@ -24,8 +33,8 @@
 //
 // # Errors
 //
-// Errors are [lifecycle.Error] of these kinds: NoSpace (the disk is too small, before the
-// first byte, or has become full), Corrupt (wrong bytes twice), MissingFile (Verify), Timeout
+// Errors are [lifecycle.Error] of these kinds: NoSpace (the disk is too small, also for what
+// other downloads still need, before the first byte; or it has become full), Corrupt (wrong bytes twice), MissingFile (Verify), Timeout
 // (no byte for StallTimeout, in each of Attempts tries), Invalid (names that cannot be used,
 // something in the way), AccessDenied, Canceled, and what the source reports. Throttled and
 // Unavailable are tried again first, with growing pauses or after the time that the service asks
@@ -33,6 +42,6 @@
 //
 // # Telemetry
 //
-// Progress is what Run yields. The Manager's Logger gets "resolve again" and "range tried again"
+// Progress is what Run yields, also while it waits for another process. The Manager's Logger gets "resolve again" and "range tried again"
 // at level debug, and "file had wrong bytes and is fetched once more" as a warning.
 package download

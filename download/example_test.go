@@ -99,6 +99,27 @@ func ExampleManager_Run() {
 	// Output: 2 of 2 files, 3145730 of 3145730 bytes
 }
 
+// Two Managers, say with different floors on speed, share connections and bandwidth.
+func ExampleBudget() {
+	ctx, src, dir := context.Background(), exampleSource(), exampleDir()
+	defer os.RemoveAll(dir)
+
+	budget := &download.Budget{Connections: 8, BytesPerSecond: 50 << 20}
+	patient := &download.Manager{Budget: budget, MinSpeed: -1}
+	eager := &download.Manager{Budget: budget, MinSpeed: 1 << 20}
+	for i, m := range []*download.Manager{patient, eager} {
+		man, err := m.Fetch(ctx, src, filepath.Join(dir, fmt.Sprint(i)))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(len(man.Files), "files")
+	}
+	// Output:
+	// 2 files
+	// 2 files
+}
+
 func ExampleCache_Acquire() {
 	ctx, src, dir := context.Background(), exampleSource(), exampleDir()
 	defer os.RemoveAll(dir)
