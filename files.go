@@ -200,15 +200,15 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 		return nil
 	}
 	return s.stage(ctx, lifecycle.StageDownload, man.URI, func(ctx context.Context, span lifecycle.Scope) error {
-		man, err := s.toFetch(span, man)
+		wanted, err := s.toFetch(span, man)
 		if err != nil {
 			return err
 		}
 		report := moved(span)
 		if s.state.Dir != "" {
-			return fetchTo(ctx, s.state.Downloads, src, man, s.state.Dir, report)
+			return fetchTo(ctx, s.state.Downloads, src, wanted, s.state.Dir, report)
 		}
-		lease, err := s.opts.Cache.Acquire(ctx, s.state.Downloads, src, man, nil, report)
+		lease, err := s.opts.Cache.Acquire(ctx, s.state.Downloads, src, wanted, nil, report)
 		if err != nil {
 			return err
 		}
