@@ -109,3 +109,38 @@ func model() (string, error) {
 	}
 	return dir, os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o600)
 }
+
+func ExamplePreload() {
+	ctx := context.Background()
+	early := engine.Preload(ctx, fakeengine.Early{}, engine.Spec{ModelID: "m"}, nil)
+	defer func() { _ = early.Discard(ctx) }() // does nothing after Start
+
+	dir, err := model() // arrives while the engine imports
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	p, err := early.Start(ctx, engine.Spec{ModelID: "m", Dir: dir})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("ready:", p.Ready(ctx))
+	fmt.Println("stopped:", p.Stop(ctx))
+	for e := range p.Events(ctx) {
+		if e.Phase == lifecycle.Begin {
+			fmt.Println(e.Stage)
+		}
+	}
+	// Output:
+	// ready: <nil>
+	// stopped: <nil>
+	// preload
+	// check
+	// engine_config
+	// load_weights
+	// warmup
+	// ready
+	// stopped
+}

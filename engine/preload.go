@@ -79,11 +79,11 @@ func (l *Preloaded) Start(ctx context.Context, spec Spec) (*Process, error) {
 	o, err := p.prepare(ctx, l.engine, spec)
 	check.Close(err)
 	if err != nil {
-		l.Discard(ctx)
+		_ = l.Discard(ctx) // the error to tell is the other one
 		return nil, err
 	}
 	if why := l.hand(ctx, &o); why != nil {
-		l.Discard(ctx)
+		_ = l.Discard(ctx) // the error to tell is the other one
 		p.stages.skip(fmt.Errorf("the engine starts anew: %w", why))
 		return Start(ctx, l.engine, spec, l.opts)
 	}

@@ -11,6 +11,6 @@
 //
 // It holds a driver to what package engine promises of it: Check refuses in words that
 // help, Command is pure and complete and keeps secrets out of the argument list, the parser
-// takes whatever comes. Where the engine can run, it is also started, asked, stopped,
-// interrupted and killed; nothing of it may be left.
+// takes whatever comes, a preload can become the engine. Where the engine can run, it is
+// also started, asked, stopped, interrupted and killed; nothing of it may be left.
 package enginetest

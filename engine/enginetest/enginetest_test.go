@@ -26,6 +26,11 @@ func TestFakeEnginePasses(t *testing.T) {
 	})
 }
 
+func TestFakePreloaderPasses(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, enginetest.Config{Engine: fakeengine.Early{}, Spec: fakeengine.Spec(t, "early-slow", "brood")})
+}
+
 // broken are drivers that the suite must not pass, by what it says of them.
 var broken = map[string]engine.Engine{
 	"Check accepts":                   lax{},
@@ -34,16 +39,18 @@ var broken = map[string]engine.Engine{
 	"is no *lifecycle.Error":          gruff{},
 	"equal specs make equal commands": moody{new(int)},
 	"the engine is told where":        deaf{},
+	"the same processes are vital":    careless{},
 }
 
 type (
-	lax    struct{ fakeengine.Engine }
-	gruff  struct{ fakeengine.Engine }
-	gossip struct{ fakeengine.Engine }
-	deaf   struct{ fakeengine.Engine }
-	mute   struct{ fakeengine.Engine }
-	moody  struct{ calls *int }
-	silent struct{ engine.Parser }
+	careless struct{ fakeengine.Early }
+	lax      struct{ fakeengine.Engine }
+	gruff    struct{ fakeengine.Engine }
+	gossip   struct{ fakeengine.Engine }
+	deaf     struct{ fakeengine.Engine }
+	mute     struct{ fakeengine.Engine }
+	moody    struct{ calls *int }
+	silent   struct{ engine.Parser }
 )
 
 func (lax) Check(engine.Spec) error { return nil }
@@ -58,6 +65,12 @@ func (g gruff) Check(s engine.Spec) error {
 func (g gossip) Command(s engine.Spec) (engine.Command, error) {
 	cmd, err := g.Engine.Command(s)
 	cmd.Args = append(cmd.Args, s.Env.Environ()...)
+	return cmd, err
+}
+
+func (c careless) Preload(s engine.Spec) (engine.Command, error) {
+	cmd, err := c.Early.Preload(s)
+	cmd.Vital = nil
 	return cmd, err
 }
 

@@ -92,6 +92,17 @@ type running struct {
 
 func (c Config) start(ctx context.Context, t *testing.T) *running {
 	t.Helper()
+	opts, s := c.options()
+	p, err := engine.Start(ctx, c.Engine, c.Spec, opts)
+	require.NoError(t, err)
+	r := &running{Process: p, launcher: s}
+	r.look()
+	t.Cleanup(func() { <-p.Done() }) // t's context has ended by then
+	return r
+}
+
+// options are those of the starts, with a spy in front of the launcher.
+func (c Config) options() (*engine.Options, *spy) {
 	var opts engine.Options
 	if c.Options != nil {
 		opts = *c.Options
@@ -101,12 +112,7 @@ func (c Config) start(ctx context.Context, t *testing.T) *running {
 		s.Launcher = engine.Exec{}
 	}
 	opts.Launcher = s
-	p, err := engine.Start(ctx, c.Engine, c.Spec, &opts)
-	require.NoError(t, err)
-	r := &running{Process: p, launcher: s}
-	r.look()
-	t.Cleanup(func() { <-p.Done() }) // t's context has ended by then
-	return r
+	return &opts, s
 }
 
 // look remembers the processes of an engine that runs on this machine.

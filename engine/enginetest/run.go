@@ -28,12 +28,13 @@ type Config struct {
 	Options *engine.Options
 }
 
-// Run runs the suite as subtests of t. It starts four engines, at most two at a time.
+// Run runs the suite as subtests of t. It starts four engines, or six where they preload.
 func Run(t *testing.T, c Config) {
 	t.Helper()
 	t.Run("check", c.check)
 	t.Run("command", c.command)
 	t.Run("parser", c.parser)
+	t.Run("preload", c.preload)
 	if c.CannotRun != "" {
 		t.Logf("no engine is started: %s", c.CannotRun)
 		return

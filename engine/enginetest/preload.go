@@ -1,0 +1,80 @@
+package enginetest
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
+)
+
+// preload holds a driver that preloads to its promises. One may say that it cannot here.
+func (c Config) preload(t *testing.T) {
+	t.Parallel()
+	driver, ok := c.Engine.(engine.Preloader)
+	if !ok {
+		return
+	}
+	spec := c.Spec
+	spec.Dir, spec.Weights = "", nil
+	spec.Env = lifecycle.EnvVars{"ENGINETEST_TOKEN": canary}
+	maps.Copy(spec.Env, c.Spec.Env)
+	preloaded, err := driver.Preload(spec)
+	if err != nil {
+		requireHelpful(t, err, "Preload")
+		t.Logf("it does not preload here: %v", err)
+		return
+	}
+	require.NotContains(t, strings.Join(preloaded.Args, "\n"), canary, "every user of the machine can read the arguments")
+	c.requireComplete(t, spec, preloaded)
+	spec.Dir, spec.Weights, spec.Addr = c.Spec.Dir, c.Spec.Weights, "127.0.0.1:"+port
+	cmd, err := driver.Command(spec)
+	require.NoError(t, err)
+	require.Equal(t, cmd.Vital, preloaded.Vital, "the same processes are vital")
+	input, err := driver.Become(preloaded, cmd)
+	require.NoError(t, err)
+	again, err := driver.Become(preloaded, cmd)
+	require.NoError(t, err)
+	require.Equal(t, string(input), string(again), "equal commands make equal inputs")
+	if c.CannotRun == "" {
+		t.Run("told later", c.toldLater)
+		t.Run("discard", c.discard)
+	}
+}
+
+func (c Config) toldLater(t *testing.T) {
+	t.Parallel()
+	early, launcher := c.preloaded(t)
+	p, err := early.Start(t.Context(), c.Spec)
+	require.NoError(t, err)
+	t.Cleanup(func() { <-p.Done() })
+	r := &running{Process: p, launcher: launcher}
+	require.NoError(t, r.Ready(t.Context()))
+	r.look()
+	r.requireAlive(t)
+	c.answer(t, r.Endpoint())
+	tl := lifecycle.TimelineOf(r.Events(ended(t)))
+	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01, "every second belongs to a stage")
+	require.NoError(t, r.Stop(t.Context()))
+	require.NoError(t, r.Err())
+	r.requireGone(t)
+}
+
+func (c Config) discard(t *testing.T) {
+	t.Parallel()
+	early, launcher := c.preloaded(t)
+	r := &running{launcher: launcher}
+	r.look()
+	require.NoError(t, early.Discard(t.Context()))
+	r.requireGone(t)
+}
+
+func (c Config) preloaded(t *testing.T) (*engine.Preloaded, *spy) {
+	t.Helper()
+	spec := c.Spec
+	spec.Dir, spec.Weights = "", nil
+	opts, launcher := c.options()
+	return engine.Preload(t.Context(), c.Engine, spec, opts), launcher
+}
