@@ -237,3 +237,20 @@ func TestStreamingFromElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// What streaming left out is fetched once a configuration wants it, into the same place.
+func TestStreamingThenFetching(t *testing.T) {
+	t.Parallel()
+	fake, seen := s3test.NewFake(t), &inspected{}
+	upload(t, fake, "models", "llama", shardedModel(t))
+	o := withS3(t, seen)
+	for _, format := range []string{"runai_streamer", "", "runai_streamer"} {
+		d := begin(t, o, streamingConfig("s3://models/llama", fake.Env(), spinup.EngineOptions{LoadFormat: format}))
+		require.ErrorIs(t, d.Ready(t.Context()), errSeen)
+		require.NoError(t, d.Stop(t.Context()))
+	}
+	require.Equal(t, seen.specs[0].Dir, seen.specs[1].Dir)
+	require.Equal(t, 4, weightFiles(t, seen.specs[1].Dir))
+	require.Nil(t, seen.specs[1].Weights)
+	require.NotNil(t, seen.specs[2].Weights)
+}
