@@ -147,6 +147,13 @@ func TestNoRequestIsLostWhenEnginesAreKilled(t *testing.T) {
 	cfg.DeploymentConfig.NumReplicas = &n
 	d := begin(t, quiet(), cfg)
 	require.NoError(t, d.Ready(t.Context()))
+	t.Cleanup(func() {
+		if t.Failed() {
+			w := httptest.NewRecorder()
+			d.StartupPage().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+			t.Log(w.Body)
+		}
+	})
 	var l traffic
 	stop := l.run(t, d, 4)
 	var recovered []time.Duration

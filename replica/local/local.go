@@ -9,20 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 )
 
-// Provisioner hands out this machine. The zero value detects its accelerators (NVIDIA, by
-// /dev/nvidia* and nvidia-smi). Share one Provisioner among the sets of a process, so that
+// Provisioner hands out this machine, as far as this process may use it. The zero value
+// detects its accelerators: NVIDIA's, by /dev/nvidia* and nvidia-smi, of which
+// CUDA_VISIBLE_DEVICES leaves what it names. Engines on the processor share the cores of the
+// process's affinity mask. Share one Provisioner among the sets of a process, so that
 // a device has one owner.
 type Provisioner struct {
 	// Accelerator "none" runs every engine on the processor, whatever the configuration
@@ -52,7 +50,7 @@ func (p *Provisioner) Acquire(ctx context.Context, req replica.Request, scope li
 	n := &node{id: hostname(), devices: devices}
 	if len(devices) == 0 {
 		n.share = p.takeShare()
-		n.cpus = coresOf(n.share, max(1, req.Share))
+		n.cpus = coresOf(n.share, max(1, req.Share), cores())
 	}
 	scope.Node = n.id
 	scope.Skip(lifecycle.StageProvision, "this machine")
@@ -149,23 +147,6 @@ func (p *Provisioner) takeShare() int {
 	}
 }
 
-// coresOf returns the cores of one of n equal shares; shares overlap when there are fewer
-// cores than shares. One share has all, which is said by nil.
-func coresOf(share, n int) []int {
-	cores := runtime.NumCPU()
-	if n <= 1 {
-		return nil
-	}
-	each := max(1, cores/n)
-	first := share * each % cores
-	out := make([]int, 0, each)
-	for i := range each {
-		out = append(out, (first+i)%cores)
-	}
-	slices.Sort(out)
-	return out
-}
-
 // node is this machine.
 type node struct {
 	engine.Exec
@@ -186,37 +167,4 @@ func hostname() string {
 		return "localhost"
 	}
 	return name
-}
-
-var errNoSMI = errors.New("nvidia-smi is missing or failed")
-
-// is tells whether nvidia-smi's name is of Ray's accelerator type: every part of the type is
-// a word of the name, with or without a final B ("A100-40G" is "NVIDIA A100-SXM4-40GB").
-func (d device) is(accelerator string) bool {
-	words := strings.FieldsFunc(strings.ToUpper(d.name), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-	for part := range strings.SplitSeq(strings.ToUpper(accelerator), "-") {
-		if part != "" && !slices.Contains(words, part) && !slices.Contains(words, part+"B") {
-			return false
-		}
-	}
-	return true
-}
-
-// device is one accelerator.
-type device struct {
-	id   string // index
-	name string // as nvidia-smi says: "NVIDIA H100 80GB HBM3"
-}
-
-func parseDevices(out string) []device {
-	var devices []device
-	for line := range strings.Lines(out) {
-		id, name, ok := strings.Cut(strings.TrimSpace(line), ", ")
-		if _, err := strconv.Atoi(id); ok && err == nil {
-			devices = append(devices, device{id: id, name: name})
-		}
-	}
-	return devices
 }

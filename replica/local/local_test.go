@@ -1,9 +1,11 @@
 package local_test
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
@@ -73,7 +75,7 @@ func TestAMissingAcceleratorIsNoCapacity(t *testing.T) {
 
 func TestNamesOfNvidiaSMI(t *testing.T) {
 	t.Parallel()
-	ids, names := local.ParseDevices("0, NVIDIA A100-SXM4-40GB\n1, NVIDIA L40S\nwarning: something\n2, NVIDIA A10G\n")
+	ids, names := local.ParseDevices("0, GPU-a, NVIDIA A100-SXM4-40GB\n1, GPU-b, NVIDIA L40S\nwarning: something\n2, GPU-c, NVIDIA A10G\n")
 	require.Equal(t, []string{"0", "1", "2"}, ids)
 	for accelerator, want := range map[string][]bool{
 		"A100": {true, false, false}, "A100-40G": {true, false, false}, "A100-80G": {false, false, false},
@@ -83,4 +85,33 @@ func TestNamesOfNvidiaSMI(t *testing.T) {
 			require.Equal(t, want[i], local.Is(name, accelerator), "%s is %s", name, accelerator)
 		}
 	}
+}
+
+func TestTheHostsVisibleDevicesAreAllThatIsHandedOut(t *testing.T) {
+	t.Parallel()
+	const smi = "0, GPU-aa11, NVIDIA L4\n1, GPU-bb22, NVIDIA L4\n2, GPU-cc33, NVIDIA L4\n"
+	require.Equal(t, []string{"0", "1", "2"}, local.Visible(smi, "", false))
+	for value, want := range map[string][]string{
+		"": nil, "2,0": {"2", "0"}, "GPU-bb": {"1"}, " 1 , GPU-cc33": {"1", "2"},
+		"1,-1,2": {"1"}, "NoDevFiles": nil, "1,1,2": {"1"}, "7": nil,
+	} {
+		require.Equal(t, want, local.Visible(smi, value, true), value)
+	}
+}
+
+func TestSharesAreOfTheCoresThatTheProcessHas(t *testing.T) {
+	t.Parallel()
+	mask := []int{3, 5, 8, 13}
+	require.Equal(t, []int{3, 5}, local.CoresOf(0, 2, mask))
+	require.Equal(t, []int{8, 13}, local.CoresOf(1, 2, mask))
+	require.Equal(t, []int{3}, local.CoresOf(4, 5, mask), "more shares than cores overlap")
+	require.Nil(t, local.CoresOf(0, 1, mask), "all")
+	require.Len(t, local.Cores(), runtime.NumCPU())
+}
+
+func TestACommandThatHangsIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := local.Output(t.Context(), 50*time.Millisecond, "sleep", "60")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "no answer within")
 }
