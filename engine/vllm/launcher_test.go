@@ -1,6 +1,7 @@
 package vllm_test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,9 +66,7 @@ func stubbed(t *testing.T, replace map[string]string) (program, launcher string)
 		}
 	}
 	for _, m := range []map[string]string{stubs, replace} {
-		for name, text := range m {
-			modules[name] = text
-		}
+		maps.Copy(modules, m)
 	}
 	for name, text := range modules {
 		dir := filepath.Join(root, name)

@@ -2,6 +2,7 @@ package vllm_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -96,10 +97,7 @@ func TestBecome(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(line, &order))
 	require.Equal(t, cmd.Args, order.Argv)
-	env := lifecycle.EnvVars{}
-	for name, value := range preloaded.Env {
-		env[name] = value
-	}
+	env := maps.Clone(preloaded.Env)
 	for name, value := range order.Env {
 		if value == nil {
 			delete(env, name)
@@ -131,14 +129,14 @@ func TestWhatIsReadByImportsCannotChange(t *testing.T) {
 	} {
 		changed := spec
 		change(&changed)
-		cmd, err := e.Command(changed)
-		require.NoError(t, err)
-		_, err = e.Become(preloaded, cmd)
+		cmd, cmdErr := e.Command(changed)
+		require.NoError(t, cmdErr)
+		_, cannot := e.Become(preloaded, cmd)
 		if why == "" {
-			require.NoError(t, err)
+			require.NoError(t, cannot)
 			continue
 		}
-		require.ErrorContains(t, err, why)
+		require.ErrorContains(t, cannot, why)
 	}
 	_, err = e.Become(preloaded, engine.Command{Path: "/another/vllm"})
 	require.ErrorContains(t, err, "/another/vllm")
