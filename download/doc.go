@@ -34,14 +34,15 @@
 // # Errors
 //
 // Errors are [lifecycle.Error] of these kinds: NoSpace (the disk is too small, also for what
-// other downloads still need, before the first byte; or it has become full), Corrupt (wrong bytes twice), MissingFile (Verify), Timeout
-// (no byte for StallTimeout, in each of Attempts tries), Invalid (names that cannot be used,
-// something in the way), AccessDenied, Canceled, and what the source reports. Throttled and
-// Unavailable are tried again first, with growing pauses or after the time that the service asks
-// for.
+// other downloads still need, before the first byte; or it has become full), Corrupt (wrong
+// bytes twice), MissingFile (Verify), Timeout (no byte for StallTimeout, in each of Attempts
+// tries), Invalid (names that cannot be used, something in the way), AccessDenied, Canceled,
+// and what the source reports. Throttled and Unavailable are tried again first, with growing
+// pauses or after the time that the service asks for.
 //
 // # Telemetry
 //
-// Progress is what Run yields, also while it waits for another process. The Manager's Logger gets "resolve again" and "range tried again"
-// at level debug, and "file had wrong bytes and is fetched once more" as a warning.
+// Progress is what Run yields, also while it waits for another process. The Manager's Logger
+// gets "resolve again" and "range tried again" at level debug, and "file had wrong bytes and is
+// fetched once more" as a warning.
 package download

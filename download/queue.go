@@ -12,6 +12,7 @@ type queue struct {
 	left    int64              // bytes that the parts miss
 	busy    map[*part]struct{} // handed out
 	allowed int
+	slack   bool // the link could give more
 	stopped bool
 }
 
@@ -63,8 +64,12 @@ func (q *queue) add(parts []*part) {
 }
 
 // split takes the second half of the part that will take longest; nil when that is not
-// worth a request, and a connection that is given up in the middle of a body.
+// worth a request, and the bytes on their way over a connection that is given up in the
+// middle of a body: while the link is busy with others, that would only take from them.
 func (q *queue) split() *part {
+	if !q.slack {
+		return nil
+	}
 	var longest *part
 	for p := range q.busy {
 		if p.splits() && (longest == nil || p.remaining() > longest.remaining()) {
@@ -90,12 +95,12 @@ func (q *queue) done(p *part, more []*part) {
 	}
 }
 
-// allow sets how many parts may be handed out and returns how many are. It has workers look
-// again for what to split.
-func (q *queue) allow(n int) (busy int) {
+// allow sets how many parts may be handed out, and whether the link has slack, and returns
+// how many are handed out. It has workers look again for what to split.
+func (q *queue) allow(n int, slack bool) (busy int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.allowed = n
+	q.allowed, q.slack = n, slack
 	if len(q.busy) < n {
 		q.changed.Broadcast()
 	}

@@ -12,6 +12,10 @@ const (
 	worthwhile  = 1.25
 	// roundWeight is what the last round counts for in what is usual.
 	roundWeight = 0.3
+	// A link has slack when it brings less than this share of the most that it brought,
+	// which fades in about a minute.
+	slackShare = 0.7
+	fading     = 0.996
 	// restRounds lie between a trial that failed and the next, twice as many each time.
 	restRounds    = 20
 	maxRestRounds = 16 * restRounds
@@ -28,6 +32,7 @@ type ramp struct {
 	mu       sync.Mutex
 	allowed  int
 	usual    float64 // what a round brings
+	peak     float64 // what it brought at most
 	before   int     // allowed before the trial that is on; 0 when none is
 	rate     float64 // to beat in the trial
 	tried    float64 // what its rounds after the first have brought
@@ -47,6 +52,7 @@ func (r *ramp) next(brought float64, busy int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.usual = average(r.usual, brought, roundWeight)
+	r.peak = max(r.peak*fading, r.usual)
 	r.wait--
 	r.halved--
 	if r.before > 0 && r.wait >= 0 && r.wait < trialRounds-1 {
@@ -66,6 +72,13 @@ func (r *ramp) next(brought float64, busy int) int {
 		r.allowed, r.wait = min(2*r.allowed, r.most), trialRounds
 	}
 	return r.allowed
+}
+
+// slack reports whether the link could give more than it does.
+func (r *ramp) slack() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.usual < slackShare*r.peak
 }
 
 // complain takes note that the service wants fewer requests, and returns how many ranges may

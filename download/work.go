@@ -31,7 +31,7 @@ func (r *run) steer(ctx context.Context) {
 			r.watch.look(now)
 			r.watch.yield(r.share.excess())
 			work := r.meter.work()
-			busy = r.queue.allow(r.ramp.next(work-before, busy))
+			busy = r.queue.allow(r.ramp.next(work-before, busy), r.ramp.slack())
 			before = work
 		case <-ctx.Done():
 			return
