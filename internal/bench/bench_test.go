@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -73,7 +72,7 @@ func TestTextAlignsRunes(t *testing.T) {
 func TestRunCountsChildren(t *testing.T) {
 	t.Parallel()
 	// The loop runs in a child of the shell.
-	usage, err := bench.Run(t.Context(), exec.Command("sh", "-c", "(i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done); true"))
+	usage, err := bench.Run(t.Context(), []string{"sh", "-c", "(i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done); true"}, nil)
 	require.NoError(t, err)
 	require.Positive(t, usage.CPU)
 	require.Positive(t, usage.RSS)
@@ -82,7 +81,7 @@ func TestRunCountsChildren(t *testing.T) {
 
 func TestRunTellsWhatTheProgramSaid(t *testing.T) {
 	t.Parallel()
-	_, err := bench.Run(t.Context(), exec.Command("sh", "-c", "echo no luck >&2; exit 3"))
+	_, err := bench.Run(t.Context(), []string{"sh", "-c", "echo no luck >&2; exit 3"}, nil)
 	require.ErrorContains(t, err, "no luck")
 	require.ErrorContains(t, err, "exit status 3")
 }
@@ -91,7 +90,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := bench.Run(ctx, exec.Command("sh", "-c", "sleep 60 & wait"))
+	_, err := bench.Run(ctx, []string{"sh", "-c", "sleep 60 & wait"}, nil)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 

@@ -32,23 +32,18 @@ func Floor() int64 {
 	return r.Maxrss << 10
 }
 
-// Run runs cmd, which must not have been started, to its end. Its output is thrown away,
-// but for the end of it in an error. When ctx ends, its process group is killed.
-func Run(ctx context.Context, cmd *exec.Cmd) (Usage, error) {
+// Run runs a program to its end. env is all of its environment; nil means that of this
+// process. Its output is thrown away, but for the end of it in an error. When ctx ends, its
+// process group is killed.
+func Run(ctx context.Context, argv, env []string) (Usage, error) {
 	var out bytes.Buffer
-	if cmd.Stdout == nil {
-		cmd.Stdout = &out
-	}
-	cmd.Stderr = &out
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // what is measured
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
-		return Usage{}, err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // it may be gone
-	err := cmd.Wait()
+	err := cmd.Run()
 	usage := Usage{Wall: time.Since(start)}
-	stop()
 	if state := cmd.ProcessState; state != nil {
 		usage.CPU = state.UserTime() + state.SystemTime()
 		if r, ok := state.SysUsage().(*syscall.Rusage); ok {

@@ -83,7 +83,7 @@ func (l *lab) findPrograms(ctx context.Context) error {
 	l.root = filepath.Dir(gomod)
 	if l.ours == "" {
 		l.ours = filepath.Join(l.work, "download")
-		if _, err := output(ctx, "go", "build", "-C", l.root, "-buildvcs=true", "-o", l.ours, "./examples/download"); err != nil {
+		if _, err = output(ctx, "go", "build", "-C", l.root, "-buildvcs=true", "-o", l.ours, "./examples/download"); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ func start() int {
 			return cli.Done
 		}
 	}
+	debug.SetGCPercent(20) // what is in memory here hides what small programs need
 	return cli.Main(false, run)
 }
 

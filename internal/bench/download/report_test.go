@@ -21,11 +21,15 @@ func TestReportTellsRatiosAndFailures(t *testing.T) {
 	var out bytes.Buffer
 	r := &report{out: &out, now: io.Discard}
 	set := dataset.One(1.0 / 4096) // 1 MiB
-	ours := &contestant{peer: &peers.Peer{Name: peers.Ours}, wall: []float64{1, 2, 3}, cpu: []float64{1, 1, 1}, rss: 1 << 40,
-		counts: proxy.Counts{Requests: 7, Bytes: set.Size()}}
+	ours := &contestant{
+		peer: &peers.Peer{Name: peers.Ours}, wall: []float64{1, 2, 3}, cpu: []float64{1, 1, 1}, rss: 1 << 40,
+		counts: proxy.Counts{Requests: 7, Bytes: set.Size()},
+	}
 	twice := &contestant{peer: &peers.Peer{Name: "slow"}, wall: []float64{2, 4, 6}, cpu: []float64{4, 4, 4}, rss: 1}
-	failed := &contestant{peer: &peers.Peer{Name: "broken", Version: "1.0"}, wall: []float64{9, 9, 0}, cpu: []float64{9, 9, 0},
-		fault: errors.New("exit status 1:\nno")}
+	failed := &contestant{
+		peer: &peers.Peer{Name: "broken", Version: "1.0"}, wall: []float64{9, 9, 0}, cpu: []float64{9, 9, 0},
+		fault: errors.New("exit status 1:\nno"),
+	}
 	r.trial(trial{"nginx", "loopback", set}, []*contestant{ours, twice, failed}, "memory", "0.1")
 	r.skip("Ray", errors.New("not found"))
 	r.end([]*peers.Peer{failed.peer})

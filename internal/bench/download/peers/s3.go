@@ -67,8 +67,10 @@ func rclone(j Job) (args, env []string, err error) {
 
 func aria2(j Job) (args, env []string, err error) {
 	input, err := addresses(j, "%s\n  out=%s\n")
-	args = []string{"--quiet", "--input-file", input, "--dir", j.Target, "--file-allocation=none",
-		"--max-concurrent-downloads=16", "--max-connection-per-server=16", "--split=16"}
+	args = []string{
+		"--quiet", "--input-file", input, "--dir", j.Target, "--file-allocation=none",
+		"--max-concurrent-downloads=16", "--max-connection-per-server=16", "--split=16",
+	}
 	if j.Server.CA != "" {
 		args = append(args, "--ca-certificate", j.Server.CA)
 	}

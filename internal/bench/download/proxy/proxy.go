@@ -119,10 +119,10 @@ type heads struct{ seen int }
 func (h *heads) count(data []byte) (n int64) {
 	const end = "\r\n\r\n"
 	for _, c := range data {
-		switch {
-		case c == end[h.seen]:
+		switch c {
+		case end[h.seen]:
 			h.seen++
-		case c == '\r':
+		case '\r':
 			h.seen = 1
 		default:
 			h.seen = 0

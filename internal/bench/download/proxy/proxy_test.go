@@ -20,7 +20,7 @@ import (
 // serve starts p in front of a server that sends size bytes, and returns its address.
 func serve(t *testing.T, p *proxy.Proxy, size int) string {
 	t.Helper()
-	sock, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	sock, err := new(net.ListenConfig).Listen(t.Context(), "unix", filepath.Join(t.TempDir(), "s"))
 	require.NoError(t, err)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("x", size))
@@ -30,7 +30,7 @@ func serve(t *testing.T, p *proxy.Proxy, size int) string {
 	srv.Start()
 	t.Cleanup(srv.Close)
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -44,7 +44,9 @@ func serve(t *testing.T, p *proxy.Proxy, size int) string {
 
 func get(t *testing.T, client *http.Client, url string) int {
 	t.Helper()
-	res, err := client.Get(url)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	res, err := client.Do(req)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)

@@ -54,14 +54,14 @@ func (s *Server) hub(ctx context.Context, args ...string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{"hub"}, args...)...) //nolint:gosec // this program
-	if _, err := cmd.StdinPipe(); err != nil {                                 // it ends with its input
+	if _, err = cmd.StdinPipe(); err != nil {                                  // it ends with its input
 		return err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	if err := s.start(cmd); err != nil {
+	if err = s.start(cmd); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')

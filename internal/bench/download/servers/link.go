@@ -90,7 +90,7 @@ func (l *Link) Connect(ctx context.Context, s *Server) error {
 		return err
 	}
 	l.out = bufio.NewReader(out)
-	if err := l.proxy.start(cmd); err != nil {
+	if err = l.proxy.start(cmd); err != nil {
 		return err
 	}
 	_, err = l.ask() // it answers once it listens
@@ -117,7 +117,7 @@ func (l *Link) Counts(ctx context.Context) (proxy.Counts, error) {
 }
 
 func (l *Link) ask() (c proxy.Counts, err error) {
-	if _, err := io.WriteString(l.in, "\n"); err != nil {
+	if _, err = io.WriteString(l.in, "\n"); err != nil {
 		return c, err
 	}
 	line, err := l.out.ReadBytes('\n')

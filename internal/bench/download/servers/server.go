@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,7 +18,7 @@ import (
 const (
 	Bucket    = "bench"
 	AccessKey = "benchmark"
-	SecretKey = "benchmark-secret" //nolint:gosec // of a server on loopback
+	SecretKey = "benchmark-secret"
 )
 
 // patience is how long a server may take until it listens.
@@ -46,8 +47,8 @@ func (s *Server) URL() string { return s.url }
 
 // Close ends the server.
 func (s *Server) Close() {
-	for i := len(s.stop) - 1; i >= 0; i-- {
-		s.stop[i]()
+	for _, stop := range slices.Backward(s.stop) {
+		stop()
 	}
 }
 
