@@ -263,7 +263,7 @@ func TestCacheReadOnly(t *testing.T) {
 	permit := func(mode os.FileMode) {
 		require.NoError(t, filepath.WalkDir(cache, func(name string, d os.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
-				return os.Chmod(name, mode) //nolint:gosec // a folder of the test
+				return os.Chmod(name, mode)
 			}
 			return err
 		}))

@@ -169,6 +169,19 @@ func TestOtherAnswers(t *testing.T) {
 	}
 }
 
+// A listing cannot name what lies outside of the model.
+func TestNamesThatEscape(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"../x", "a/../../x", "/etc/x", `..\\x`, "a//b", ""} {
+		h := stocked(t)
+		h.Break(hubtest.Fault{Path: "/tree/", Do: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			_, _ = w.Write([]byte(`[{"type":"file","path":"` + name + `","oid":"0123456789012345678901234567890123456789","size":1}]`))
+		}})
+		_, err := open(t, "hf://acme/tiny", h.Env()).Resolve(t.Context())
+		require.ErrorIs(t, err, lifecycle.Invalid, name)
+	}
+}
+
 // Answers without a code of the hub are judged by their status.
 func TestStatusWithoutCode(t *testing.T) {
 	t.Parallel()
