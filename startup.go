@@ -2,6 +2,7 @@ package spinup
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -169,6 +170,15 @@ func (i *instance) Err() error            { return i.process.Err() }
 // Alive and Answers implement replica.Checker.
 func (i *instance) Alive(ctx context.Context) error   { return i.process.Alive(ctx) }
 func (i *instance) Answers(ctx context.Context) error { return i.process.Answers(ctx) }
+
+// Load implements replica.LoadTeller, where the engine tells its load.
+func (i *instance) Load(ctx context.Context) (engine.Load, error) {
+	t, ok := i.engine.(engine.LoadTeller)
+	if !ok {
+		return engine.Load{}, errors.ErrUnsupported
+	}
+	return i.process.Load(ctx, t)
+}
 
 // Stop runs the OnStop hook, whose error is logged, and stops the engine.
 func (i *instance) Stop(ctx context.Context) error {

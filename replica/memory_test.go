@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/replica/local"
@@ -118,6 +119,11 @@ func (e *memEngine) Alive(ctx context.Context) error {
 }
 
 func (e *memEngine) Answers(ctx context.Context) error { return e.Alive(ctx) }
+
+// Load tells the engine's number as its running requests.
+func (e *memEngine) Load(context.Context) (engine.Load, error) {
+	return engine.Load{Running: e.serial, KVUsage: .5}, nil
+}
 
 func (e *memEngine) set(change func(e *memEngine)) {
 	e.mu.Lock()

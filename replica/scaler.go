@@ -4,12 +4,14 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/spinup-llm/spinup/engine"
 )
 
 // A LoadTeller is an Instance whose engine tells its load. Optional.
 type LoadTeller interface {
 	Instance
-	Load(ctx context.Context) (EngineLoad, error)
+	Load(ctx context.Context) (engine.Load, error)
 }
 
 // scale decides, every interval and when a request waits for the first replica, how many
@@ -98,10 +100,9 @@ func (s *Set) engineLoads(ctx context.Context, limit time.Duration) []EngineLoad
 			if err != nil {
 				return
 			}
-			l.Replica = id
 			mu.Lock()
 			defer mu.Unlock()
-			loads = append(loads, l)
+			loads = append(loads, EngineLoad{Replica: id, Load: l})
 		})
 	}
 	wg.Wait()

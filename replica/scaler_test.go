@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/stretchr/testify/require"
 )
@@ -102,6 +103,7 @@ func TestAPolicySeesTheLoad(t *testing.T) {
 		for i, want := range []float64{0, 0.6, 0.3, 0.2} { // at 10, 20, 30 and 40 s; of the last 10, 10, 20 and 30
 			require.InDelta(t, want, seen[i].Ongoing, 1e-9, i)
 			require.Equal(t, 1, seen[i].Ready)
+			require.Equal(t, []replica.EngineLoad{{Replica: "m#1", Load: engine.Load{Running: 1, KVUsage: .5}}}, seen[i].Engines)
 		}
 	})
 }

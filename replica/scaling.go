@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"time"
+
+	"github.com/spinup-llm/spinup/engine"
 )
 
 // Scaling are the parameters of Ray Serve's autoscaling_config, with its meaning: the
@@ -38,12 +40,10 @@ type Load struct {
 	Engines []EngineLoad
 }
 
-// EngineLoad is what an engine says of itself.
+// EngineLoad is what the engine of a replica says of itself.
 type EngineLoad struct {
 	Replica string
-	Running int     // requests in the batch
-	Waiting int     // requests that wait for the batch
-	KVUsage float64 // of the KV cache, 0 to 1
+	engine.Load
 }
 
 // A Policy turns a load into the number of replicas that it needs. The bounds and delays of
