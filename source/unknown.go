@@ -18,7 +18,7 @@ var schemeHints = map[string]string{
 	"abfss": azureHint,
 	"azure": azureHint,
 	"az":    azureHint,
-	"oci":   `import "github.com/spinup-llm/spinup/source/oci" (a module of its own) and call mux.Handle("oci", oci.Opener())`,
+	"oci":   `import "github.com/spinup-llm/spinup/source/oci" (a module of its own) and call mux.Handle("oci", oci.Opener(nil))`,
 	"http":  httpHint,
 	"https": httpHint,
 }
