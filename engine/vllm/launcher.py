@@ -19,6 +19,7 @@ Internals that this relies on, as in vLLM 0.32.0:
   vllm.entrypoints.cli.main.main reads sys.argv and imports the modules below
   VLLM_WORKER_MULTIPROC_METHOD is asked for each process that is made
   CpuPlatform.check_and_update_config forces spawn by setting it
+  registry._run_in_subprocess runs a function in a process that imports vLLM anew
   a worker's threads are told by OMP_NUM_THREADS and GOMP_CPU_AFFINITY (or OMP_PLACES, or
     KMP_AFFINITY), which a fork comes too late to read
   set_tracer_provider of OpenTelemetry, which each process calls, works once per process
@@ -34,6 +35,7 @@ sys.path[0] = os.path.dirname(program)  # what a script has there, instead of th
 import gc
 import importlib
 import json
+import multiprocessing
 import re
 
 method = "VLLM_WORKER_MULTIPROC_METHOD"
@@ -89,9 +91,27 @@ def children_are_forks(platform):
         check(cls, config)
         os.environ[method] = "fork"
 
+    registry = importlib.import_module("vllm.model_executor.models.registry")
+    if not callable(registry._run_in_subprocess):
+        raise TypeError("registry._run_in_subprocess is no function")
     platform.check_and_update_config = classmethod(check_and_fork)
+    registry._run_in_subprocess = run_in_fork
     os.environ[method] = "fork"
     os.register_at_fork(after_in_child=begin_child)
+
+
+def run_in_fork(work):
+    """Runs what vLLM would import itself once more for: the description of an architecture."""
+    result, told = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=lambda: told.send(work()))
+    child.start()
+    told.close()
+    try:
+        return result.recv()
+    except EOFError:
+        raise RuntimeError("the process that looked at the model's class has failed, see above") from None
+    finally:
+        child.join()
 
 
 def begin_child():

@@ -35,7 +35,9 @@ parent = opentelemetry.trace._TRACER_PROVIDER_SET_ONCE
 def main():
     from vllm.platforms import current_platform
     from huggingface_hub import constants
+    from vllm.model_executor.models import registry
     current_platform.check_and_update_config(None)
+    print("described in a process of its own", registry.describe() not in (-1, os.getpid()), flush=True)
     print("main", sys.argv[1:], os.environ.get("LATE"), os.environ.get("EARLY"), constants.HF_HUB_OFFLINE, sys.path[0], flush=True)
     method = os.environ["VLLM_WORKER_MULTIPROC_METHOD"]
     print("method", method, flush=True)
@@ -46,10 +48,11 @@ def main():
         p.join()
     return 7
 `,
-	"torch":                      "threads = 0\ndef set_num_threads(n):\n    global threads\n    threads = n\n",
-	"huggingface_hub/constants":  "HF_HUB_OFFLINE = False\ndef _is_true(v): return v == '1'\n",
-	"opentelemetry/trace":        "class Once: pass\n_TRACER_PROVIDER_SET_ONCE = Once()\n",
-	"vllm/entrypoints/cli/serve": "import sys\n",
+	"vllm/model_executor/models/registry": "import os\ndef _run_in_subprocess(work): return -1\ndef describe(): return _run_in_subprocess(os.getpid)\n",
+	"torch":                               "threads = 0\ndef set_num_threads(n):\n    global threads\n    threads = n\n",
+	"huggingface_hub/constants":           "HF_HUB_OFFLINE = False\ndef _is_true(v): return v == '1'\n",
+	"opentelemetry/trace":                 "class Once: pass\n_TRACER_PROVIDER_SET_ONCE = Once()\n",
+	"vllm/entrypoints/cli/serve":          "import sys\n",
 }
 
 // stubbed writes an installation that imports in no time, and returns its program.
@@ -99,6 +102,7 @@ func TestLauncherBecomesTheServer(t *testing.T) {
 	t.Parallel()
 	out, exit := launch(t, nil, order)
 	require.Equal(t, `spinup preload: imported; workers are forked
+described in a process of its own True
 main ['serve', '/m', 'ü'] x None True ROOT
 method fork
 child [0] 3 False
