@@ -157,7 +157,7 @@ func (s *Set) hopeless() bool {
 	if s.current.want == 0 && s.current.opts.Scale == nil {
 		return true
 	}
-	reason, _ := s.current.open()
+	_, reason := s.current.open()
 	return reason != nil
 }
 
@@ -177,7 +177,7 @@ func (s *Set) refuse() error {
 		return &refusal{err: errBusy, retry: time.Second}
 	}
 	r := &refusal{err: errNoReplica, last: s.current.last(), retry: time.Second}
-	if _, at := s.current.open(); !at.IsZero() {
+	if at, _ := s.current.open(); !at.IsZero() {
 		r.retry = max(r.retry, time.Until(at))
 	}
 	return r

@@ -38,7 +38,7 @@ type memory struct {
 // memEngine is an Instance and a Checker.
 type memEngine struct {
 	serial int
-	gone   context.Context
+	gone   context.Context //nolint:containedctx // an engine's life
 	die    context.CancelCauseFunc
 	mu     sync.Mutex
 	hangs  bool  // gives no sign of life

@@ -21,7 +21,7 @@ import (
 
 // events writes parts as a stream and then breaks the connection.
 func events(cut bool, parts ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 		w.WriteHeader(http.StatusOK)
 		for _, p := range parts {
@@ -242,6 +242,7 @@ func TestARequestHasADeadline(t *testing.T) {
 					_, _ = io.WriteString(w, "data: 1\n\n")
 				}
 				<-r.Context().Done()
+				panic(http.ErrAbortHandler) // what is cut is no end
 			}
 		}}
 		set, h, _ := serving(t, m, 1, func(o *replica.SetOptions) { o.Limits.Request = time.Second })

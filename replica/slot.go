@@ -114,9 +114,9 @@ func (s *Set) add(sl *slot) *member {
 
 // open says why no replica of g is to be expected soon: all have given up, or have failed
 // again and again and wait. It is nil else.
-func (g *generation) open() (reason error, retry time.Time) {
+func (g *generation) open() (retry time.Time, reason error) {
 	if len(g.slots) == 0 {
-		return nil, retry
+		return retry, nil
 	}
 	for _, sl := range g.slots {
 		switch {
@@ -126,8 +126,8 @@ func (g *generation) open() (reason error, retry time.Time) {
 				retry = sl.retry
 			}
 		default:
-			return nil, time.Time{}
+			return time.Time{}, nil
 		}
 	}
-	return g.last(), retry
+	return retry, g.last()
 }

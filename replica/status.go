@@ -41,7 +41,7 @@ func (s *Set) Status() Status {
 			st.Pauses = append(st.Pauses, Pause{Failures: sl.failures, Retry: sl.retry, Err: sl.last})
 		}
 	}
-	reason, _ := s.current.open()
+	_, reason := s.current.open()
 	st.Refusing = st.Ready == 0 && reason != nil
 	return st
 }

@@ -41,8 +41,8 @@ func detect(ctx context.Context) ([]device, error) {
 func output(ctx context.Context, limit time.Duration, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.WaitDelay = time.Second // for what it started and that holds its output
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // of the package
+	cmd.WaitDelay = time.Second
 	type result struct {
 		out []byte
 		err error
