@@ -139,22 +139,11 @@ def serve():
     from huggingface_hub import constants
 
     constants.HF_HUB_OFFLINE = constants._is_true(os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE"))
-    title()
     from vllm.entrypoints.cli.main import main
 
     sys.exit(main())
 
 
-def title():
-    """Shows other users of the machine what a start by hand would."""
-    try:
-        from setproctitle import setproctitle
-    except ImportError:
-        return
-    setproctitle(" ".join(sys.argv))
-
-
-title()
 try:
     why = imports()
     said = "imported; " + (why + ", so workers are spawned" if why else "workers are forked")
