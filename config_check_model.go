@@ -46,7 +46,7 @@ func (c *checker) sourcePath(path string) string {
 	return path
 }
 
-const uriHint = `use "org/name", "org/name@revision", s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or a directory`
+const uriHint = `use "org/name", "org/name@revision", s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, https://HOST/FOLDER/ or a directory`
 
 var (
 	uriScheme   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$`)

@@ -13,10 +13,11 @@ import (
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/hub"
 	sourcelocal "github.com/spinup-llm/spinup/source/local"
+	"github.com/spinup-llm/spinup/source/web"
 )
 
-// Sources returns a new Mux that knows the Hugging Face hub and local directories; add s3
-// and others by Handle:
+// Sources returns a new Mux that knows the Hugging Face hub, local directories and plain web
+// servers; add s3 and others by Handle:
 //
 //	mux := spinup.Sources()
 //	mux.Handle("s3", s3.Opener(nil))
@@ -24,6 +25,8 @@ func Sources() *source.Mux {
 	mux := new(source.Mux)
 	mux.Handle("hf", hub.Opener(nil))
 	mux.Handle("file", sourcelocal.Opener())
+	mux.Handle("http", web.Opener(nil))
+	mux.Handle("https", web.Opener(nil))
 	return mux
 }
 

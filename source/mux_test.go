@@ -86,10 +86,10 @@ func TestMuxRefuses(t *testing.T) {
 		"s3:bucket":             "write s3://…",
 		"hf://org/name":         "source/hub",
 		"no-org/no-name":        `there is no directory "no-org/no-name" here`,
-		"gs://bucket/x":         "Google Cloud Storage is not supported yet",
+		"gs://bucket/x":         "source/gcs",
 		"abfss://c@a/x":         "source/azure\" (a module of its own)",
 		"azure://c/x":           "source/azure\" (a module of its own)",
-		"https://host/x":        "plain HTTP sources are not supported yet",
+		"https://host/x":        "source/web",
 		"s3://bucket/x":         `import "github.com/spinup-llm/spinup/source/s3" and call mux.Handle("s3", s3.Opener(nil))`,
 		"weird://x":             `known schemes are file; register others with mux.Handle("weird", …)`,
 		"file://%zz":            "escape special characters",
@@ -211,5 +211,5 @@ func ExampleMux() {
 	fmt.Println(err)
 	// Output:
 	// file true of this model
-	// source.Open gs://bucket/model: invalid: no driver is registered for "gs://" (Google Cloud Storage is not supported yet: copy the model to an S3 bucket or give a directory)
+	// source.Open gs://bucket/model: invalid: no driver is registered for "gs://" (import "github.com/spinup-llm/spinup/source/gcs" and call mux.Handle("gs", gcs.Opener(nil)))
 }

@@ -14,7 +14,7 @@ var schemeHints = map[string]string{
 	"file":  `import "github.com/spinup-llm/spinup/source/local" and call mux.Handle("file", local.Opener())`,
 	"s3":    `import "github.com/spinup-llm/spinup/source/s3" and call mux.Handle("s3", s3.Opener(nil))`,
 	"hf":    `import "github.com/spinup-llm/spinup/source/hub" and call mux.Handle("hf", hub.Opener(nil))`,
-	"gs":    "Google Cloud Storage is not supported yet: copy the model to an S3 bucket or give a directory",
+	"gs":    `import "github.com/spinup-llm/spinup/source/gcs" and call mux.Handle("gs", gcs.Opener(nil))`,
 	"abfss": azureHint,
 	"azure": azureHint,
 	"az":    azureHint,
@@ -25,7 +25,7 @@ var schemeHints = map[string]string{
 
 const (
 	azureHint = `import "github.com/spinup-llm/spinup/source/azure" (a module of its own) and call mux.Handle(scheme, azure.Opener()) for each of azure.Schemes`
-	httpHint  = "plain HTTP sources are not supported yet: give s3://BUCKET/PREFIX, with AWS_ENDPOINT_URL for a server of your own, or a directory"
+	httpHint  = `import "github.com/spinup-llm/spinup/source/web" and call mux.Handle("http", web.Opener(nil)), and the same for "https"`
 )
 
 func (m *Mux) unknown(scheme, uri string) error {

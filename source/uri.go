@@ -16,7 +16,7 @@ var (
 	hubID      = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$`)
 )
 
-const uriForms = "give a directory, s3://BUCKET/PREFIX, or another URI with a registered scheme"
+const uriForms = "give a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, https://HOST/FOLDER/, or another URI with a registered scheme"
 
 // parse makes a URL of what a user writes as the source of a model.
 func parse(uri string) (*url.URL, error) {

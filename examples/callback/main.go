@@ -13,6 +13,7 @@ import (
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/source/gcs"
 	"github.com/spinup-llm/spinup/source/s3"
 )
 
@@ -96,6 +97,7 @@ func run(ctx context.Context, config string) error {
 	}
 	sources := spinup.Sources()
 	sources.Handle("s3", s3.Opener(nil))
+	sources.Handle("gs", gcs.Opener(nil))
 	dep, err := spinup.FromApplications(&spinup.Options{Sources: sources}, apps)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/internal/cli"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/gcs"
 	"github.com/spinup-llm/spinup/source/s3"
 )
 
@@ -54,6 +55,7 @@ func run(ctx context.Context, args []string) error {
 func fetch(ctx context.Context, uri, dir string) (string, error) {
 	sources := spinup.Sources()
 	sources.Handle("s3", s3.Opener(nil))
+	sources.Handle("gs", gcs.Opener(nil))
 	src, err := sources.Open(ctx, uri)
 	if err != nil {
 		return "", err

@@ -19,6 +19,7 @@ import (
 	"github.com/spinup-llm/spinup/engine/reference"
 	"github.com/spinup-llm/spinup/internal/cli"
 	"github.com/spinup-llm/spinup/replica/local"
+	"github.com/spinup-llm/spinup/source/gcs"
 	"github.com/spinup-llm/spinup/source/s3"
 )
 
@@ -79,6 +80,7 @@ func deployment(file, accelerator string, verbose bool) (*spinup.Deployment, err
 	}
 	sources := spinup.Sources()
 	sources.Handle("s3", s3.Opener(nil))
+	sources.Handle("gs", gcs.Opener(nil))
 	return spinup.FromApplications(&spinup.Options{
 		Sources:     sources,
 		Provisioner: &local.Provisioner{Accelerator: accelerator},
