@@ -35,8 +35,8 @@ type step struct {
 	optional bool                                   // a failure means that there are none
 }
 
-func newChain(s settings, client *http.Client) *chain {
-	i := identities{env: s.env, client: client}
+func newChain(s settings, client, machine *http.Client) *chain {
+	i := identities{env: s.env, client: client, direct: machine}
 	c := &chain{steps: []step{
 		{name: "AZURE_STORAGE_CONNECTION_STRING", absent: "not set"},
 		{name: "AZURE_STORAGE_ACCOUNT_KEY", absent: "not set"},

@@ -35,6 +35,7 @@ const (
 type identities struct {
 	env    func(string) string
 	client *http.Client
+	direct *http.Client // without proxies
 }
 
 // options name the authority, so that the SDK does not ask the process for it.
@@ -120,6 +121,7 @@ func (i identities) workload() step {
 // machine is the managed identity of a virtual machine, or of what else Azure runs.
 func (i identities) machine() step {
 	o := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: i.options()}
+	o.Transport = i.direct
 	if id := i.env("AZURE_CLIENT_ID"); id != "" {
 		o.ID = azidentity.ClientID(id)
 	}

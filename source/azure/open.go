@@ -120,7 +120,7 @@ func (r *body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil || r.left == 0:
 		return n, nil
-	case err == io.EOF: //nolint:errorlint // a body returns it as it is
+	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
 	return n, r.f.explain(r.ctx, reading(opRead, r.f.loc, r.name), err)

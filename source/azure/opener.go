@@ -27,22 +27,25 @@ var Schemes = []string{"abfss", "azure", "az"}
 // is named. Tokens are asked for by the first request.
 func Opener() source.Opener {
 	shared := &http.Client{Transport: newTransport(), CheckRedirect: noRedirect}
+	direct := newTransport()
+	direct.Proxy = nil // the identity of a machine is given beside it
+	metadata := &http.Client{Transport: direct, CheckRedirect: noRedirect}
 	return func(_ context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
 		loc, err := parse(u)
 		if err != nil {
 			return nil, err
 		}
-		client := shared
+		client, machine := shared, metadata
 		if o != nil && o.HTTP != nil {
 			own := *o.HTTP
 			own.CheckRedirect = noRedirect
-			client = &own
+			client, machine = &own, &own
 		}
 		set, err := load(&loc, o)
 		if err != nil {
 			return nil, err
 		}
-		return newFolder(loc, set, client)
+		return newFolder(loc, set, client, machine)
 	}
 }
 
@@ -62,7 +65,7 @@ var (
 	_ source.Locator = (*folder)(nil)
 )
 
-func newFolder(loc location, set settings, client *http.Client) (*folder, error) {
+func newFolder(loc location, set settings, client, machine *http.Client) (*folder, error) {
 	f := &folder{loc: loc, set: set}
 	o := &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: &wire{client: client, origin: set.endpoint, sas: set.sas},
@@ -77,7 +80,7 @@ func newFolder(loc location, set settings, client *http.Client) (*folder, error)
 			f.account, err = service.NewClientWithSharedKeyCredential(at, key, o)
 		}
 	case set.tokens:
-		f.login = newChain(set, client)
+		f.login = newChain(set, client, machine)
 		f.account, err = service.NewClient(at, f.login, o)
 	default:
 		f.account, err = service.NewClientWithNoCredential(at, o)

@@ -64,11 +64,11 @@ func (f *folder) list(ctx context.Context) ([]source.File, error) {
 				Err: fmt.Errorf("there are more than %d blobs", maxBlobs), Hint: "give the folder of one model",
 			}
 		}
-		if next := deref(page.NextMarker); next != "" && seen[next] {
+		next := deref(page.NextMarker)
+		if next != "" && seen[next] {
 			return nil, f.explain(ctx, listing(f.loc), &wrongAnswer{"the listing does not go on"})
-		} else {
-			seen[next] = true
 		}
+		seen[next] = true
 	}
 	return files, nil
 }

@@ -33,36 +33,36 @@ type server struct {
 	client   *service.Client
 }
 
-func start(t testing.TB) *server {
-	t.Helper()
-	program := testenv.Azurite(t)
+func start(tb testing.TB) *server {
+	tb.Helper()
+	program := testenv.Azurite(tb)
 	var err error
 	for range 5 { // a port that was free may be taken before the server has it
 		s := &server{}
-		if err = s.start(t, program); err == nil {
+		if err = s.start(tb, program); err == nil {
 			return s
 		}
 	}
-	t.Fatalf("azurite: %v", err)
+	tb.Fatalf("azurite: %v", err)
 	return nil
 }
 
-func (s *server) start(t testing.TB, program string) error {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+func (s *server) start(tb testing.TB, program string) error {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
 	addr := l.Addr().(*net.TCPAddr)
-	require.NoError(t, l.Close())
+	require.NoError(tb, l.Close())
 	s.endpoint = fmt.Sprintf("http://%s/%s", addr, account)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	cmd := exec.CommandContext(ctx, program, "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(addr.Port),
 		"--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent")
-	cmd.Dir = t.TempDir()
+	cmd.Dir = tb.TempDir()
 	cmd.SysProcAttr = diesWithParent()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + cmd.Dir, "AZURITE_ACCOUNTS=" + account + ":" + key}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		cancel()
 		return err
 	}
@@ -75,15 +75,15 @@ func (s *server) start(t testing.TB, program string) error {
 		cancel()
 		<-exited
 	}
-	if err := s.healthy(ctx, exited); err != nil {
+	if err = s.healthy(ctx, exited); err != nil {
 		stop()
 		return fmt.Errorf("%w\n%s", err, out.String())
 	}
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	shared, err := service.NewSharedKeyCredential(account, key)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	s.client, err = service.NewClientWithSharedKeyCredential(s.endpoint, shared, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return nil
 }
 
@@ -109,20 +109,20 @@ func (s *server) healthy(ctx context.Context, exited <-chan struct{}) error {
 	}
 }
 
-func (s *server) put(t testing.TB, in, name string, data []byte) {
-	t.Helper()
+func (s *server) put(tb testing.TB, in, name string, data []byte) {
+	tb.Helper()
 	c := s.client.NewContainerClient(in)
-	if _, err := c.Create(t.Context(), nil); !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
-		require.NoError(t, err)
+	if _, err := c.Create(tb.Context(), nil); !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
+		require.NoError(tb, err)
 	}
-	_, err := c.NewBlockBlobClient(name).UploadBuffer(t.Context(), data, nil)
-	require.NoError(t, err)
+	_, err := c.NewBlockBlobClient(name).UploadBuffer(tb.Context(), data, nil)
+	require.NoError(tb, err)
 }
 
-func (s *server) remove(t testing.TB, in, name string) {
-	t.Helper()
-	_, err := s.client.NewContainerClient(in).NewBlobClient(name).Delete(t.Context(), nil)
-	require.NoError(t, err)
+func (s *server) remove(tb testing.TB, in, name string) {
+	tb.Helper()
+	_, err := s.client.NewContainerClient(in).NewBlobClient(name).Delete(tb.Context(), nil)
+	require.NoError(tb, err)
 }
 
 func (s *server) Env() lifecycle.EnvVars {
@@ -132,10 +132,10 @@ func (s *server) Env() lifecycle.EnvVars {
 }
 
 // sas signs reading of a container until a time.
-func (s *server) sas(t testing.TB, in string, p sas.ContainerPermissions, until time.Time) string {
-	t.Helper()
+func (s *server) sas(tb testing.TB, in string, p sas.ContainerPermissions, until time.Time) string {
+	tb.Helper()
 	u, err := s.client.NewContainerClient(in).GetSASURL(p, until, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	_, query, _ := strings.Cut(u, "?")
 	return query
 }

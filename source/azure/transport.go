@@ -50,7 +50,7 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 		}
 		r.URL.RawQuery += w.sas()
 	}
-	res, err := w.client.Do(r)
+	res, err := w.client.Do(r) //nolint:gosec // the operator names the account
 	if sent, ok := errors.AsType[*url.Error](err); ok {
 		return nil, sent.Err // without the address
 	}

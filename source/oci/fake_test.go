@@ -21,12 +21,12 @@ import (
 const data = "0123456789"
 
 // fake answers for org/llama: one manifest, and blobs through blob. It returns its HOST:PORT.
-func fake(t testing.TB, manifest any, blob http.HandlerFunc) string {
-	t.Helper()
+func fake(tb testing.TB, manifest any, blob http.HandlerFunc) string {
+	tb.Helper()
 	text, isText := manifest.(string)
 	if !isText {
 		raw, err := json.Marshal(manifest)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		text = string(raw)
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,15 +39,15 @@ func fake(t testing.TB, manifest any, blob http.HandlerFunc) string {
 			http.NotFound(w, r)
 		}
 	}))
-	t.Cleanup(srv.Close)
+	tb.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
 }
 
-func first(t testing.TB, addr string, env lifecycle.EnvVars) (source.Source, source.File) {
-	t.Helper()
-	src := open(t, "oci://"+addr+"/org/llama:v1", env)
-	m, err := src.Resolve(t.Context())
-	require.NoError(t, err)
+func first(tb testing.TB, addr string, env lifecycle.EnvVars) (source.Source, source.File) {
+	tb.Helper()
+	src := open(tb, "oci://"+addr+"/org/llama:v1", env)
+	m, err := src.Resolve(tb.Context())
+	require.NoError(tb, err)
 	return src, m.Files[0]
 }
 
@@ -144,7 +144,7 @@ func TestRedirect(t *testing.T) {
 	_, err := src.Open(t.Context(), f, 2, 3)
 	require.ErrorIs(t, err, lifecycle.Unauthenticated)
 
-	addr := strings.Split(strings.TrimPrefix(fmt.Sprint(src), "oci://"), "/")[0]
+	addr, _, _ := strings.Cut(strings.TrimPrefix(fmt.Sprint(src), "oci://"), "/")
 	src, f = first(t, addr, lifecycle.EnvVars{"DOCKER_AUTH_CONFIG": dockerConfig(addr, user, password)})
 	body, err := src.Open(t.Context(), f, 2, 3)
 	require.NoError(t, err)

@@ -95,7 +95,7 @@ func (r *body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil || r.left == 0:
 		return n, nil
-	case err == io.EOF: //nolint:errorlint // a body returns it as it is
+	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
 	return n, r.a.explain(r.ctx, r.what, err)

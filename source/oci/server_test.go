@@ -28,36 +28,36 @@ const (
 
 // start starts the registry of the distribution project over a folder of the test, and
 // returns its HOST:PORT. It ends with the test.
-func start(t testing.TB, protected bool) string {
-	t.Helper()
-	program := testenv.Tool(t, "ociserver")
+func start(tb testing.TB, protected bool) string {
+	tb.Helper()
+	program := testenv.Tool(tb, "ociserver")
 	var err error
 	for range 5 { // a port that was free may be taken before the server has it
 		var addr string
-		if addr, err = tryStart(t, program, protected); err == nil {
+		if addr, err = tryStart(tb, program, protected); err == nil {
 			return addr
 		}
 	}
-	t.Fatalf("registry: %v", err)
+	tb.Fatalf("registry: %v", err)
 	return ""
 }
 
-func tryStart(t testing.TB, program string, protected bool) (string, error) {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr, dir := l.Addr().String(), t.TempDir()
-	require.NoError(t, l.Close())
+func tryStart(tb testing.TB, program string, protected bool) (string, error) {
+	tb.Helper()
+	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	addr, dir := l.Addr().String(), tb.TempDir()
+	require.NoError(tb, l.Close())
 	config := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nhttp: {addr: %q}\n"+
 		"storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\n", addr, dir)
 	if protected {
 		file := filepath.Join(dir, "htpasswd")
-		require.NoError(t, os.WriteFile(file, []byte(htpasswd+"\n"), 0o600))
+		require.NoError(tb, os.WriteFile(file, []byte(htpasswd+"\n"), 0o600))
 		config += fmt.Sprintf("auth: {htpasswd: {realm: test, path: %q}}\n", file)
 	}
 	file := filepath.Join(dir, "config.yml")
-	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	require.NoError(tb, os.WriteFile(file, []byte(config), 0o600))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	cmd := exec.CommandContext(ctx, program, "serve", file)
 	cmd.SysProcAttr = diesWithParent()
 	var out bytes.Buffer
@@ -80,7 +80,7 @@ func tryStart(t testing.TB, program string, protected bool) (string, error) {
 		stop()
 		return "", fmt.Errorf("%w\n%s", err, out.String())
 	}
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return addr, nil
 }
 
