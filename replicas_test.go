@@ -56,6 +56,7 @@ func (l *traffic) run(t *testing.T, d *spinup.Deployment, clients int) (stop fun
 }
 
 func (l *traffic) request(t *testing.T, server *httptest.Server, stream bool) {
+	t.Helper()
 	l.sent.Add(1)
 	body := fmt.Sprintf(`{"model":"tiny","prompt":"Hello","max_tokens":12,"temperature":0,"ignore_eos":true,"stream":%t}`, stream)
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, server.URL+"/v1/completions", strings.NewReader(body))
@@ -137,6 +138,8 @@ func kills(t *testing.T) int {
 }
 
 // TestNoRequestIsLostWhenEnginesAreKilled kills engines at random moments under load.
+//
+//nolint:paralleltest // its load would disturb those that look at the clock
 func TestNoRequestIsLostWhenEnginesAreKilled(t *testing.T) {
 	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
 		t.Log("processes are found by /proc")
@@ -150,7 +153,7 @@ func TestNoRequestIsLostWhenEnginesAreKilled(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			w := httptest.NewRecorder()
-			d.StartupPage().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+			d.StartupPage().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 			t.Log(w.Body)
 		}
 	})
@@ -175,6 +178,7 @@ func TestNoRequestIsLostWhenEnginesAreKilled(t *testing.T) {
 	require.Greater(t, l.answered.Load(), int64(20))
 }
 
+//nolint:paralleltest // as above
 func TestAStoppedEngineIsReplaced(t *testing.T) {
 	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
 		t.Log("processes are found by /proc")

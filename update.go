@@ -75,11 +75,11 @@ func (d *Deployment) replace(ctx context.Context, app *application, old, next *m
 		}
 	}
 	d.revision.Unlock()
-	if ctx.Err() != nil {
+	if ctx.Err() == nil { // its replicas have gone
+		old.nodes.close()
+	} else {
 		d.retired = append(d.retired, old)
-		return nil
 	}
-	old.nodes.close()
 	return nil
 }
 

@@ -64,11 +64,12 @@ func endedReplicas(events []Event) func(Event) (string, bool) {
 			delete(of, e.ID)
 		default:
 		}
-		switch {
-		case e.Stage == StageReady:
+		switch e.Stage {
+		case StageReady:
 			lives[e.Replica] = true
-		case e.Stage == StageStopped:
+		case StageStopped:
 			delete(lives, e.Replica)
+		default:
 		}
 		if i >= len(events)-keepLatest {
 			lives[e.Replica] = true
