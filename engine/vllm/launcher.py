@@ -22,7 +22,8 @@ Internals that this relies on, as in vLLM 0.32.0:
   registry._run_in_subprocess runs a function in a process that imports vLLM anew
   a worker's threads are told by OMP_NUM_THREADS and GOMP_CPU_AFFINITY (or OMP_PLACES, or
     KMP_AFFINITY), which a fork comes too late to read
-  set_tracer_provider of OpenTelemetry, which each process calls, works once per process
+  set_tracer_provider of OpenTelemetry, which each process calls, works once per process, and
+    a process takes its first parent from TRACEPARENT where it has no span of its own
   huggingface_hub.constants.HF_HUB_OFFLINE is read from the environment by an import
 """
 import os
@@ -118,6 +119,9 @@ def begin_child():
     """Does what a new process would do by reading its environment."""
     if trace := sys.modules.get("opentelemetry.trace"):
         trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, type(trace._TRACER_PROVIDER_SET_ONCE)()
+        from opentelemetry import context
+
+        context.attach(context.Context())  # the span around the fork is another process's: TRACEPARENT tells it
     cores = re.findall(r"\d+", os.environ.get("GOMP_CPU_AFFINITY") or os.environ.get("OMP_PLACES") or "")
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if cores:

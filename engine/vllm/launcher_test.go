@@ -29,7 +29,7 @@ current_platform = CpuPlatform()
 import os, sys, multiprocessing
 def child():
     import torch
-    print("child", sorted(os.sched_getaffinity(0)), torch.threads, sys.modules["opentelemetry.trace"]._TRACER_PROVIDER_SET_ONCE is parent, flush=True)
+    print("child", sorted(os.sched_getaffinity(0)), torch.threads, sys.modules["opentelemetry.trace"]._TRACER_PROVIDER_SET_ONCE is parent, sys.modules["opentelemetry.context"].current, flush=True)
 import opentelemetry.trace
 parent = opentelemetry.trace._TRACER_PROVIDER_SET_ONCE
 def main():
@@ -52,6 +52,7 @@ def main():
 	"torch":                               "threads = 0\ndef set_num_threads(n):\n    global threads\n    threads = n\n",
 	"huggingface_hub/constants":           "HF_HUB_OFFLINE = False\ndef _is_true(v): return v == '1'\n",
 	"opentelemetry/trace":                 "class Once: pass\n_TRACER_PROVIDER_SET_ONCE = Once()\n",
+	"opentelemetry/context":               "Context = dict\ncurrent = None\ndef attach(context):\n    global current\n    current = context\n",
 	"vllm/entrypoints/cli/serve":          "import sys\n",
 }
 
@@ -105,7 +106,7 @@ func TestLauncherBecomesTheServer(t *testing.T) {
 described in a process of its own True
 main ['serve', '/m', 'ü'] x None True ROOT
 method fork
-child [0] 3 False
+child [0] 3 False {}
 `, out)
 	require.Equal(t, 7, exit)
 }
