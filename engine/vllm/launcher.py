@@ -155,7 +155,7 @@ except Exception as e:
     said = f"{type(e).__name__}: {e}; vLLM starts when the model is there"
     serve = lambda: os.execv(sys.executable, [sys.executable, *sys.argv])
 print("spinup preload:", " ".join(said.split()), flush=True)
-line = sys.stdin.readline()
+line = sys.stdin.buffer.readline()  # UTF-8, whatever the locale
 if line:
     become(json.loads(line))
     serve()
