@@ -186,7 +186,9 @@ func TestAStoppedEngineIsReplaced(t *testing.T) {
 	}
 	o := quiet()
 	o.Limits.Stall = time.Second
-	d := begin(t, o, tiny())
+	cfg, told := tiny(), failures{causes: make(chan error, 9)}
+	cfg.CallbackConfig.Instance = told
+	d := begin(t, o, cfg)
 	require.NoError(t, d.Ready(t.Context()))
 	require.NoError(t, syscall.Kill(engines(t, d)[0], syscall.SIGSTOP))
 	code, body := chat(t, d.Handler(), "", "tiny")
@@ -194,6 +196,18 @@ func TestAStoppedEngineIsReplaced(t *testing.T) {
 	st := d.Status()[0].Replicas[0]
 	require.Equal(t, 1, st.Restarts)
 	require.Contains(t, st.LastError, "no sign of life")
+	require.ErrorContains(t, <-told.causes, "no sign of life")
+}
+
+// failures is a callback that tells of failures.
+type failures struct {
+	spinup.NopCallback
+	causes chan error
+}
+
+func (f failures) OnFailure(_ context.Context, _ *spinup.ReplicaState, cause error) error {
+	f.causes <- cause
+	return nil
 }
 
 func TestUpdateUnderLoad(t *testing.T) {

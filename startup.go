@@ -171,6 +171,16 @@ func (i *instance) Err() error            { return i.process.Err() }
 func (i *instance) Alive(ctx context.Context) error   { return i.process.Alive(ctx) }
 func (i *instance) Answers(ctx context.Context) error { return i.process.Answers(ctx) }
 
+// Kill implements replica.Checker. The engine ends without time to stop, and OnFailure runs.
+func (i *instance) Kill(ctx context.Context, reason error) error {
+	now, cancel := context.WithCancel(ctx)
+	cancel()
+	err := i.process.Stop(now)
+	<-i.done
+	i.failed(ctx, reason)
+	return err
+}
+
 // Load implements replica.LoadTeller, where the engine tells its load.
 func (i *instance) Load(ctx context.Context) (engine.Load, error) {
 	t, ok := i.engine.(engine.LoadTeller)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -18,6 +19,9 @@ type Checker interface {
 	Alive(ctx context.Context) error
 	// Answers has the engine generate something and returns nil when it did.
 	Answers(ctx context.Context) error
+	// Kill ends the engine at once, as it does not serve for reason. It returns nil when
+	// nothing is left running.
+	Kill(ctx context.Context, reason error) error
 }
 
 const (
@@ -67,24 +71,22 @@ func (s *Set) examine(ctx context.Context, m *member, scope lifecycle.Scope, cau
 		}
 		return nil
 	}
-	span := scope.Begin(StageDoubt, cause.Error())
 	err := s.ask(ctx, m, aliveWithin, checker.Alive)
-	return s.decide(ctx, m, span, err)
+	return s.decide(ctx, m, scope, cause.Error(), err)
 }
 
 // decide ends an examination. What the end of the process or of ctx decides is left to
-// those who see it.
-func (s *Set) decide(ctx context.Context, m *member, span lifecycle.Scope, err error) error {
+// those who see it. Only a doubt that was right is an event: there is no end to others.
+func (s *Set) decide(ctx context.Context, m *member, scope lifecycle.Scope, cause string, err error) error {
 	switch {
-	case ctx.Err() != nil:
-		err = nil
-	case isClosed(m.instance.Down()):
-		span.Close(&lifecycle.Error{Op: "replica", Kind: lifecycle.EngineFailed, Target: m.ID, Err: errors.New("the engine has ended")})
+	case ctx.Err() != nil, isClosed(m.instance.Down()):
 		return nil
 	case err == nil:
+		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "replica serves", slog.String("replica", m.ID), slog.String("doubted", cause))
 		s.stage(m, lifecycle.StageReady)
+		return nil
 	}
-	span.Close(err)
+	scope.Begin(StageDoubt, cause).Close(err)
 	return err
 }
 
@@ -124,9 +126,7 @@ func (s *Set) ask(ctx context.Context, m *member, limit time.Duration, question 
 // condemn kills the engine of a member that does not serve, for reason.
 func (s *Set) condemn(life context.Context, m *member, scope lifecycle.Scope, reason error) error {
 	s.stage(m, lifecycle.StageStopped)
-	now, cancel := context.WithCancel(life)
-	cancel() // no time to stop by itself
-	if err := m.instance.Stop(now); err != nil {
+	if err := m.instance.(Checker).Kill(life, reason); err != nil {
 		s.update(func() { s.stopErr = errors.Join(s.stopErr, err) })
 		scope.Begin(lifecycle.StageStopped, "").Close(errors.Join(reason, err))
 		return reason

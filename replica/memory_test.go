@@ -120,6 +120,8 @@ func (e *memEngine) Alive(ctx context.Context) error {
 
 func (e *memEngine) Answers(ctx context.Context) error { return e.Alive(ctx) }
 
+func (e *memEngine) Kill(ctx context.Context, _ error) error { return e.Stop(ctx) }
+
 // Load tells the engine's number as its running requests.
 func (e *memEngine) Load(context.Context) (engine.Load, error) {
 	return engine.Load{Running: e.serial, KVUsage: .5}, nil

@@ -52,12 +52,11 @@ func (s *Set) stalled(m *member, limit time.Duration) bool {
 // examineStall asks m for a small answer of its own: an engine that is only busy gives it,
 // or goes on with the answers of others, and keeps its requests.
 func (s *Set) examineStall(ctx context.Context, m *member, scope lifecycle.Scope, limit time.Duration) error {
-	span := scope.Begin(StageDoubt, fmt.Sprintf("no byte of any answer for %v", limit))
 	err := s.ask(ctx, m, limit, m.instance.(Checker).Answers)
 	if err == nil {
 		s.mu.Lock()
 		m.busySince = time.Now() // the next limit begins
 		s.mu.Unlock()
 	}
-	return s.decide(ctx, m, span, err)
+	return s.decide(ctx, m, scope, fmt.Sprintf("no byte of any answer for %v", limit), err)
 }
