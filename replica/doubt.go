@@ -78,16 +78,15 @@ func (s *Set) examine(ctx context.Context, m *member, scope lifecycle.Scope, cau
 // decide ends an examination. What the end of the process or of ctx decides is left to
 // those who see it. Only a doubt that was right is an event: there is no end to others.
 func (s *Set) decide(ctx context.Context, m *member, scope lifecycle.Scope, cause string, err error) error {
-	switch {
-	case ctx.Err() != nil, isClosed(m.instance.Down()):
-		return nil
-	case err == nil:
+	if err != nil && ctx.Err() == nil && !isClosed(m.instance.Down()) {
+		scope.Begin(StageDoubt, cause).Close(err)
+		return err
+	}
+	if err == nil {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "replica serves", slog.String("replica", m.ID), slog.String("doubted", cause))
 		s.stage(m, lifecycle.StageReady)
-		return nil
 	}
-	scope.Begin(StageDoubt, cause).Close(err)
-	return err
+	return nil
 }
 
 // ask repeats question until it is answered, the engine says that it serves no more, or
