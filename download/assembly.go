@@ -39,6 +39,7 @@ type assembly struct {
 	journal *os.File // nil when there is none
 	needed  int64    // bytes of disk to take, before out is opened and after it is published
 	kept    []journal.Segment
+	told    source.Digest // by a body of the whole file
 }
 
 // newAssembly takes over what was found of a file; expect adds the rest.
@@ -150,9 +151,9 @@ func (a *assembly) restart(partSize int64) ([]*part, error) {
 	return a.expect(finding{file: a.file}.ranges(partSize)), nil
 }
 
-// publish gives the file, complete and verified, its final name. The record of that comes
+// publish gives the file, complete and verified as f, its final name. The record of that comes
 // first: it names a time of modification, so it means nothing before the file is there.
-func (a *assembly) publish(note func(journal.Verified) error) error {
+func (a *assembly) publish(f source.File, note func(journal.Verified) error) error {
 	if err := flush(a.out); err != nil {
 		return err
 	}
@@ -160,7 +161,7 @@ func (a *assembly) publish(note func(journal.Verified) error) error {
 	if err != nil {
 		return err
 	}
-	if err := note(record(a.file, info)); err != nil {
+	if err := note(record(f, info)); err != nil {
 		return err
 	}
 	if err := a.place.publish(a.file.Path); err != nil {

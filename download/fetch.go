@@ -109,16 +109,16 @@ func (r *run) sourceError(ctx context.Context, p *part, err error) error {
 }
 
 // mismatch has a file with wrong bytes fetched once more, and then gives up.
-func (r *run) mismatch(ctx context.Context, a *assembly, sum []byte) ([]*part, error) {
-	got := a.file.Digest.Algorithm + ":" + hex.EncodeToString(sum)
+func (r *run) mismatch(ctx context.Context, a *assembly, want source.Digest, sum []byte) ([]*part, error) {
+	got := want.Algorithm + ":" + hex.EncodeToString(sum)
 	if a.refetched {
 		if err := a.discard(); err != nil {
 			return nil, err
 		}
-		return nil, corrupt("download.Run", a.file.Path, a.file.Digest.String(), got, hintSource)
+		return nil, corrupt("download.Run", a.file.Path, want.String(), got, hintSource)
 	}
 	r.log.WarnContext(ctx, "file had wrong bytes and is fetched once more", slog.String("file", a.file.Path),
-		slog.String("expected", a.file.Digest.String()), slog.String("got", got))
+		slog.String("expected", want.String()), slog.String("got", got))
 	r.meter.add(-a.file.Size)
 	return a.restart(chooseSize(a.file, r.m.PartSize, a.file.Size, r.budget.connections()))
 }

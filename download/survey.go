@@ -153,7 +153,7 @@ func agrees(was, now journal.Verified) bool {
 }
 
 func (s *surveyor) hashes(ctx context.Context, f source.File) bool {
-	if f.Digest.NewHash(f.Size) == nil {
+	if !f.Digest.Known() || f.Digest.NewHash(f.Size) == nil {
 		return false
 	}
 	r, err := s.root.Open(f.Path)

@@ -48,6 +48,7 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
 		return r.sourceError(ctx, p, err)
 	}
 	defer body.Close() //nolint:errcheck // its bytes have been read
+	p.asm.hear(body)
 	err = errors.Join(r.drain(ctx, f, body, buf), p.asm.note(p))
 	if err != nil || p.end.Load() < end { // what was split off comes by another way
 		return err

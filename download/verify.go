@@ -17,8 +17,8 @@ import (
 )
 
 // Verify hashes dir against the manifest and joins one error for each bad file: MissingFile
-// or Corrupt. It believes nothing that was noted earlier. Files without a digest are
-// compared by size.
+// or Corrupt. It believes nothing that was noted earlier but digests that a source told with
+// the bytes alone. Files without a digest are compared by size.
 func Verify(ctx context.Context, man *source.Manifest, dir string) error {
 	files, err := usable(man)
 	if err != nil {
@@ -29,12 +29,13 @@ func Verify(ctx context.Context, man *source.Manifest, dir string) error {
 		return diskError("download.Verify", dir, err)
 	}
 	defer root.Close() //nolint:errcheck // nothing was written
+	records := recorded(root)
 	errs := make([]error, len(files))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, f := range files {
 		group.Go(func() error {
-			errs[i] = verify(ctx, root, f)
+			errs[i] = verify(ctx, root, recall(records, f))
 			return nil
 		})
 	}
@@ -64,10 +65,19 @@ func verify(ctx context.Context, root *os.Root, f source.File) error {
 	if err != nil {
 		return diskError("download.Verify", f.Path, err)
 	}
-	if sum != nil && !f.Digest.Equal(sum) {
+	if sum != nil && f.Digest.Known() && !f.Digest.Equal(sum) {
 		return corrupt("download.Verify", f.Path, f.Digest.String(), f.Digest.Algorithm+":"+hex.EncodeToString(sum), hintHere)
 	}
 	return nil
+}
+
+func recorded(root *os.Root) map[string]journal.Verified {
+	state, err := root.OpenRoot(stateDir)
+	if err != nil {
+		return nil
+	}
+	defer state.Close() //nolint:errcheck // nothing was written
+	return readVerified(state)
 }
 
 // sumOf hashes r, or returns nil when the digest is none that we know.

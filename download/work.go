@@ -54,10 +54,17 @@ func (r *run) landed(ctx context.Context, p *part, buf []byte) ([]*part, error) 
 	if err != nil {
 		return nil, err
 	}
-	if sum != nil && !a.file.Digest.Equal(sum) {
-		return r.mismatch(ctx, a, sum)
+	f, err := r.settle(ctx, a)
+	if err != nil {
+		return nil, err
 	}
-	if err := a.publish(r.notes.add); err != nil {
+	switch got, err := a.check(ctx, f, sum); {
+	case err != nil:
+		return nil, err
+	case got != nil:
+		return r.mismatch(ctx, a, f.Digest, got)
+	}
+	if err := a.publish(f, r.notes.add); err != nil {
 		return nil, err
 	}
 	r.meter.fileDone()

@@ -16,16 +16,19 @@ import (
 // A Digest is an algorithm and a value, such as sha256:9f86d0….
 type Digest struct {
 	Algorithm string // "sha256", "git-sha1", "md5", "crc32", "crc32c", "crc64nvme"
-	Hex       string // lower case; checksums are big-endian, as services print them
+	Hex       string // lower case; checksums are big-endian, as services print them; "" when told later, see Digester
 }
 
-// String returns "algorithm:hex", or "" for the zero digest.
+// String returns "algorithm:hex", or "" while the value is not known.
 func (d Digest) String() string {
-	if d == (Digest{}) {
+	if !d.Known() {
 		return ""
 	}
 	return d.Algorithm + ":" + d.Hex
 }
+
+// Known reports whether there is a value to compare with.
+func (d Digest) Known() bool { return d.Hex != "" }
 
 // NewHash returns a hash for the digest's algorithm, or nil when unknown.
 // The size is needed because a git blob id covers it.

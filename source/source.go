@@ -20,6 +20,23 @@ type Source interface {
 	Open(ctx context.Context, f File, off, n int64) (io.ReadCloser, error)
 }
 
+// A Digester is a Source that may list a file with the algorithm of its digest alone: what
+// the digest is, is asked when the bytes are there, or told by the body that brought them.
+// It saves a request for each of many small files. Optional.
+type Digester interface {
+	Source
+	// Digest returns the whole digest of f, or the zero one when there is none after all.
+	// It may be of another algorithm than was listed.
+	Digest(ctx context.Context, f File) (Digest, error)
+}
+
+// A Digested is a body of a whole file that came with its digest. Optional.
+type Digested interface {
+	io.ReadCloser
+	// Digest returns the zero digest where it is not told.
+	Digest() Digest
+}
+
 // A Locator is a Source whose files other processes can read in place, such as
 // an engine that streams weights from the bucket. Optional.
 type Locator interface {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,11 +18,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxHeads bounds the HEAD requests at the same time.
-const maxHeads = 32
+const (
+	// maxHeads bounds the HEAD requests at the same time.
+	maxHeads = 32
+	// headAbove is the size in bytes of objects that are asked for their digest in advance.
+	// Smaller ones are mostly read whole, and then the answer tells it.
+	headAbove = 8 << 20
+)
 
-// files makes files of what was listed, and returns the word of a mirror's mark. What has
-// a digest is asked for it, with one request.
+// files makes files of what was listed, and returns the word of a mirror's mark. What is
+// large and has a digest is asked for it, with one request.
 func (b *bucket) files(ctx context.Context, objects []types.Object) (files []source.File, mark string, err error) {
 	files = make([]source.File, len(objects))
 	g, ctx := errgroup.WithContext(ctx)
@@ -38,6 +44,8 @@ func (b *bucket) files(ctx context.Context, objects []types.Object) (files []sou
 				mark, err = b.mark(ctx, &files[i])
 				return err
 			})
+		case !ofParts(o) && mayHaveDigest(o) && files[i].Size <= headAbove:
+			files[i].Digest = source.Digest{Algorithm: algorithmOf(o)}
 		case ofParts(o), mayHaveDigest(o):
 			g.Go(func() (err error) {
 				files[i].Digest, err = b.digest(ctx, key, files[i], o)
@@ -54,7 +62,7 @@ func (b *bucket) digest(ctx context.Context, key string, f source.File, o types.
 	if ofParts(o) {
 		d, err = b.combined(ctx, key, f)
 	} else if head, err = b.head(ctx, key, f.Version); err == nil {
-		d = digestOf(head)
+		d = toldBy(head).digest()
 	}
 	switch status := statusOf(err); {
 	case status == http.StatusNotFound, status == http.StatusPreconditionFailed, errors.Is(err, errChangedMeanwhile):
@@ -63,6 +71,14 @@ func (b *bucket) digest(ctx context.Context, key string, f source.File, o types.
 		return d, b.explain(ctx, reading(opResolve, b.loc, key), err)
 	}
 	return d, nil
+}
+
+// Digest implements source.Digester, with one request.
+func (b *bucket) Digest(ctx context.Context, f source.File) (source.Digest, error) {
+	if err := source.CheckPath(f.Path); err != nil {
+		return source.Digest{}, err
+	}
+	return b.digest(ctx, b.key(f), f, types.Object{})
 }
 
 func (b *bucket) head(ctx context.Context, key, version string) (*s3.HeadObjectOutput, error) {
@@ -90,27 +106,55 @@ func mayHaveDigest(o types.Object) bool {
 	return md5ETag.MatchString(aws.ToString(o.ETag))
 }
 
-// digestOf returns the stored checksum of the whole object, the cheapest first.
-func digestOf(h *s3.HeadObjectOutput) source.Digest {
-	if h.ChecksumType != types.ChecksumTypeComposite {
-		for _, c := range []struct {
-			algorithm string
-			base64    *string
-		}{
-			{"crc64nvme", h.ChecksumCRC64NVME},
-			{"crc32c", h.ChecksumCRC32C},
-			{"crc32", h.ChecksumCRC32},
-			{"sha256", h.ChecksumSHA256},
-		} {
-			sum, err := base64.StdEncoding.DecodeString(aws.ToString(c.base64)) // "…-8" of parts does not decode
-			if err == nil && len(sum) > 0 {
-				return source.Digest{Algorithm: c.algorithm, Hex: hex.EncodeToString(sum)}
-			}
+// algorithmOf returns the cheapest of those that the listing says are stored.
+func algorithmOf(o types.Object) string {
+	for _, algorithm := range preferred {
+		if slices.ContainsFunc(o.ChecksumAlgorithm, func(a types.ChecksumAlgorithm) bool {
+			return strings.EqualFold(string(a), algorithm)
+		}) {
+			return algorithm
+		}
+	}
+	return "md5"
+}
+
+// preferred are the checksums that we know, the cheapest first.
+var preferred = []string{"crc64nvme", "crc32c", "crc32", "sha256"}
+
+// told is what an answer's headers say about the bytes of an object.
+type told struct {
+	sums        []*string // base64, as preferred
+	composite   bool      // of parts
+	etag        *string
+	encryption  types.ServerSideEncryption
+	customerKey *string
+}
+
+func toldBy(h *s3.HeadObjectOutput) told {
+	return told{
+		[]*string{h.ChecksumCRC64NVME, h.ChecksumCRC32C, h.ChecksumCRC32, h.ChecksumSHA256},
+		h.ChecksumType == types.ChecksumTypeComposite, h.ETag, h.ServerSideEncryption, h.SSECustomerAlgorithm,
+	}
+}
+
+func toldWith(o *s3.GetObjectOutput) told {
+	return told{
+		[]*string{o.ChecksumCRC64NVME, o.ChecksumCRC32C, o.ChecksumCRC32, o.ChecksumSHA256},
+		o.ChecksumType == types.ChecksumTypeComposite, o.ETag, o.ServerSideEncryption, o.SSECustomerAlgorithm,
+	}
+}
+
+// digest returns the stored checksum of the whole object.
+func (t told) digest() source.Digest {
+	for i, algorithm := range preferred {
+		sum, err := base64.StdEncoding.DecodeString(aws.ToString(t.sums[i])) // "…-8" of parts does not decode
+		if err == nil && len(sum) > 0 && !t.composite {
+			return source.Digest{Algorithm: algorithm, Hex: hex.EncodeToString(sum)}
 		}
 	}
 	// The ETag is no MD5 where a key of KMS or of the customer encrypts.
-	if etag := md5ETag.FindStringSubmatch(aws.ToString(h.ETag)); etag != nil && h.SSECustomerAlgorithm == nil &&
-		(h.ServerSideEncryption == "" || h.ServerSideEncryption == types.ServerSideEncryptionAes256) {
+	if etag := md5ETag.FindStringSubmatch(aws.ToString(t.etag)); etag != nil && t.customerKey == nil &&
+		(t.encryption == "" || t.encryption == types.ServerSideEncryptionAes256) {
 		return source.Digest{Algorithm: "md5", Hex: etag[1]}
 	}
 	return source.Digest{}

@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Only what is a digest of the whole object becomes one.
+// Only what is a digest of the whole object becomes one. That of a small object is told late,
+// by the answer that brings it, or when it is asked for.
 func TestDigestOf(t *testing.T) {
 	t.Parallel()
 	sum := func(b ...byte) string { return base64.StdEncoding.EncodeToString(b) }
@@ -29,36 +30,39 @@ func TestDigestOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		object s3test.Object
 		want   string
-		heads  int
+		late   bool
 	}{
-		"crc64nvme":            {full("CRC64NVME", "x-amz-checksum-crc64nvme", sum(1, 2, 3, 4, 5, 6, 7, 8)), "crc64nvme:0102030405060708", 1},
-		"crc32c":               {full("CRC32C", "x-amz-checksum-crc32c", sum(1, 2, 3, 4)), "crc32c:01020304", 1},
-		"crc32":                {full("CRC32", "x-amz-checksum-crc32", sum(1, 2, 3, 4)), "crc32:01020304", 1},
-		"sha256":               {full("SHA256", "x-amz-checksum-sha256", sum(make([]byte, 32)...)), "sha256:" + strings.Repeat("00", 32), 1},
-		"an unknown one":       {full("SHA1", "x-amz-checksum-sha1", sum(1)), "md5:d41d8cd98f00b204e9800998ecf8427e", 1},
-		"parts":                {parts, "", 0},
-		"composite":            {composite, "", 0},
-		"composite, unsaid":    {unsaid, "", 1},
-		"md5":                  {s3test.Object{}, "md5:d41d8cd98f00b204e9800998ecf8427e", 1},
-		"md5, encrypted":       {encrypted("x-amz-server-side-encryption", "AES256"), "md5:d41d8cd98f00b204e9800998ecf8427e", 1},
-		"no md5, KMS":          {encrypted("x-amz-server-side-encryption", "aws:kms"), "", 1},
-		"no md5, KMS twice":    {encrypted("x-amz-server-side-encryption", "aws:kms:dsse"), "", 1},
-		"no md5, customer":     {encrypted("x-amz-server-side-encryption-customer-algorithm", "AES256"), "", 1},
-		"an ETag of one's own": {s3test.Object{ETag: `"W/17"`}, "", 0},
+		"crc64nvme":            {full("CRC64NVME", "x-amz-checksum-crc64nvme", sum(1, 2, 3, 4, 5, 6, 7, 8)), "crc64nvme:0102030405060708", true},
+		"crc32c":               {full("CRC32C", "x-amz-checksum-crc32c", sum(1, 2, 3, 4)), "crc32c:01020304", true},
+		"crc32":                {full("CRC32", "x-amz-checksum-crc32", sum(1, 2, 3, 4)), "crc32:01020304", true},
+		"sha256":               {full("SHA256", "x-amz-checksum-sha256", sum(make([]byte, 32)...)), "sha256:" + strings.Repeat("00", 32), true},
+		"an unknown one":       {full("SHA1", "x-amz-checksum-sha1", sum(1)), "md5:d41d8cd98f00b204e9800998ecf8427e", true},
+		"parts":                {parts, "", false},
+		"composite":            {composite, "", false},
+		"composite, unsaid":    {unsaid, "", true},
+		"md5":                  {s3test.Object{}, "md5:d41d8cd98f00b204e9800998ecf8427e", true},
+		"md5, encrypted":       {encrypted("x-amz-server-side-encryption", "AES256"), "md5:d41d8cd98f00b204e9800998ecf8427e", true},
+		"no md5, KMS":          {encrypted("x-amz-server-side-encryption", "aws:kms"), "", true},
+		"no md5, KMS twice":    {encrypted("x-amz-server-side-encryption", "aws:kms:dsse"), "", true},
+		"no md5, customer":     {encrypted("x-amz-server-side-encryption-customer-algorithm", "AES256"), "", true},
+		"an ETag of one's own": {s3test.Object{ETag: `"W/17"`}, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := s3test.NewFake(t)
 			fake.PutObject("models", "llama/a", c.object)
-			m := resolve(t, fake.Env())
-			require.Equal(t, c.want, m.Files[0].Digest.String())
-			heads := 0
+			src := open(t, "s3://models/llama", fake.Env())
+			m, err := src.Resolve(t.Context())
+			require.NoError(t, err)
+			f := m.Files[0]
 			for _, r := range fake.Requests() {
-				if strings.HasPrefix(r, "HEAD") {
-					heads++
-				}
+				require.NotContains(t, r, "HEAD", "a listing says enough")
 			}
-			require.Equal(t, c.heads, heads)
+			require.False(t, f.Digest.Known())
+			require.Equal(t, c.late, f.Digest != source.Digest{})
+			d, err := src.(source.Digester).Digest(t.Context(), f)
+			require.NoError(t, err)
+			require.Equal(t, c.want, d.String())
 		})
 	}
 }

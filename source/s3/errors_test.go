@@ -111,7 +111,10 @@ func TestHeadErrors(t *testing.T) {
 		403: lifecycle.AccessDenied, 404: lifecycle.Unavailable, 412: lifecycle.Unavailable, 500: lifecycle.Unavailable,
 	} {
 		fake := answering(t, http.MethodHead, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		_, err := open(t, "s3://models/llama", fake.Env()).Resolve(t.Context())
+		src := open(t, "s3://models/llama", fake.Env())
+		m, err := src.Resolve(t.Context())
+		require.NoError(t, err)
+		_, err = src.(source.Digester).Digest(t.Context(), m.Files[0])
 		require.ErrorIs(t, err, kind, "%d", status)
 		require.ErrorContains(t, err, "s3://models/llama/a.bin")
 		if status == 403 {

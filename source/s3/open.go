@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/spinup-llm/spinup/source"
 )
 
@@ -57,10 +58,13 @@ func (b *bucket) get(ctx context.Context, key string, f source.File, off, n int6
 	if f.Version != "" {
 		in.IfMatch = &f.Version
 	}
+	get := b.client.GetObject
 	if n < f.Size {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1))
+	} else {
+		get = b.getWhole
 	}
-	out, err := call(ctx, b, once, in, b.client.GetObject)
+	out, err := call(ctx, b, once, in, get)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +72,17 @@ func (b *bucket) get(ctx context.Context, key string, f source.File, off, n int6
 		_ = out.Body.Close()
 		return nil, err
 	}
-	return &body{ctx: ctx, b: b, key: key, from: out.Body, left: n}, nil
+	r := &body{ctx: ctx, b: b, key: key, from: out.Body, left: n}
+	if in.Range == nil {
+		r.digest = toldWith(out).digest()
+	}
+	return r, nil
+}
+
+// getWhole asks for the checksum as well. It sets the header by hand: the client would hash
+// what it reads, which download does.
+func (b *bucket) getWhole(ctx context.Context, in *s3.GetObjectInput, opts ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	return b.client.GetObject(ctx, in, append(opts, s3.WithAPIOptions(smithyhttp.AddHeaderValue("X-Amz-Checksum-Mode", "ENABLED")))...)
 }
 
 // answers checks that the response holds the bytes that were asked for.
@@ -98,7 +112,12 @@ type body struct {
 	key  string
 	from io.ReadCloser
 	left int64
+
+	digest source.Digest // of the file, where the answer told it
 }
+
+// Digest implements source.Digested.
+func (r *body) Digest() source.Digest { return r.digest }
 
 // Read implements io.Reader.
 func (r *body) Read(p []byte) (int, error) {

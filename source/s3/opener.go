@@ -66,8 +66,8 @@ type bucket struct {
 }
 
 var (
-	_ source.Source  = (*bucket)(nil)
-	_ source.Locator = (*bucket)(nil)
+	_ source.Digester = (*bucket)(nil)
+	_ source.Locator  = (*bucket)(nil)
 )
 
 func newBucket(ctx context.Context, loc location, set settings, client *http.Client) *bucket {

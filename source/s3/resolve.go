@@ -115,6 +115,6 @@ func (b *bucket) object(ctx context.Context) ([]source.File, error) {
 	}
 	b.single.Store(true)
 	return []source.File{{
-		Path: b.loc.base(), Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag), Digest: digestOf(head),
+		Path: b.loc.base(), Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag), Digest: toldBy(head).digest(),
 	}}, nil
 }
