@@ -51,6 +51,10 @@ func Preload(ctx context.Context, e Engine, spec Spec, opts *Options) *Preloaded
 		return l
 	}
 	l.supervise(ctx, p, &cmd)
+	if p.handle.Input() == nil {
+		_ = l.Discard(ctx) // what does not end is told by its own log
+		p.stages.skip(errors.New("the launcher gives it no input to be told by"))
+	}
 	return l
 }
 
@@ -95,9 +99,6 @@ func (l *Preloaded) Start(ctx context.Context, spec Spec) (*Process, error) {
 func (l *Preloaded) hand(ctx context.Context, o *order) error {
 	p := l.process
 	input, err := l.engine.(Preloader).Become(*l.command, *o.command) //nolint:forcetypeassert // Preload has seen it
-	if err == nil && p.handle.Input() == nil {
-		err = errors.New("its launcher gives it no input")
-	}
 	if err != nil {
 		o.release()
 		return err

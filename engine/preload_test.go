@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,6 +187,30 @@ func TestPlainEnginesStartPlainly(t *testing.T) {
 	p := goOn(t, early, fakeengine.Spec(t))
 	require.NoError(t, p.Stop(t.Context()))
 	require.Empty(t, r.skipped())
+}
+
+// deaf is a launcher whose processes cannot be told anything.
+type deaf struct{ engine.Exec }
+
+type deafHandle struct{ engine.Handle }
+
+func (deafHandle) Input() io.WriteCloser { return nil }
+
+func (d deaf) Launch(ctx context.Context, cmd engine.Command) (engine.Handle, error) {
+	h, err := d.Exec.Launch(ctx, cmd)
+	return deafHandle{h}, err
+}
+
+func TestAProcessWithoutInputIsNotKept(t *testing.T) {
+	t.Parallel()
+	spec := fakeengine.Spec(t)
+	early, r := preload(t, spec, &engine.Options{Launcher: deaf{}})
+	require.Contains(t, r.skipped(), "no input")
+	if pid := fakeengine.PIDs(t, spec.Dir)["early"]; pid != 0 {
+		require.False(t, alive(pid))
+	}
+	p := goOn(t, early, spec)
+	require.NoError(t, p.Stop(t.Context()))
 }
 
 // With nothing to do a process may wait for ever.
