@@ -13,7 +13,7 @@ func TestRedactContainer(t *testing.T) {
 	for uri, want := range map[string]string{
 		"abfss://models@account.dfs.core.windows.net/llama": "abfss://models@account.dfs.core.windows.net/llama",
 		"azure://$web@account.blob.core.windows.net/x?sig=": "azure://$web@account.blob.core.windows.net/x?[redacted]",
-		"abfss://KEY+==@account.dfs.core.windows.net/x":    "abfss://[redacted]@account.dfs.core.windows.net/x",
+		"abfss://KEY+==@account.dfs.core.windows.net/x":     "abfss://[redacted]@account.dfs.core.windows.net/x",
 		"abfss://models:key@account.dfs.core.windows.net/x": "abfss://[redacted]@account.dfs.core.windows.net/x",
 		"s3://models@bucket/x":                              "s3://[redacted]@bucket/x",
 	} {
