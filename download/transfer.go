@@ -34,9 +34,6 @@ func (r *run) attempt(ctx context.Context, p *part) ([]*part, error) {
 
 // copy writes what one body of the source brings, and tells the journal.
 func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
-	if err := p.reserve(); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	f := r.watch.start(p, cancel)
@@ -49,6 +46,9 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
 	}
 	defer body.Close() //nolint:errcheck // its bytes have been read
 	p.asm.hear(body)
+	if err := p.reserve(); err != nil { // while the bytes are on their way
+		return err
+	}
 	err = errors.Join(r.drain(ctx, f, body, buf), p.asm.note(p))
 	if err != nil || p.end.Load() < end { // what was split off comes by another way
 		return err

@@ -54,7 +54,9 @@
 //   - the MD5 in the ETag, where the object was uploaded in one part and is not encrypted
 //     with a key of KMS or of the customer
 //
-// Each takes one request per file, 32 at the same time. Files that have none of these, such
+// Each takes one request per file, 32 at the same time, but for files of at most 8 MiB whose
+// checksum is not one of parts: the answer that brings one whole brings its checksum, so the
+// manifest has the algorithm alone (see [source.Digester]). Files that have none of these, such
 // as uploads in parts with SHA256 or without a checksum, have no digest: of them each range
 // is pinned to the ETag, and the size is checked.
 //
