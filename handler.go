@@ -7,11 +7,11 @@ import (
 	"github.com/spinup-llm/spinup/replica"
 )
 
-// Handler serves, below each application's route prefix, /v1/models, /v1/chat/completions,
-// /v1/completions and /v1/embeddings, and at the root /healthz (200 while the program
-// lives) and /readyz (200 only while every model has a ready replica, or is scaled to zero
-// until a request comes). It may be used before Ready: requests then wait within
-// [Options].Limits, and get 503 with Retry-After beyond them.
+// Handler serves, below each application's route prefix, the OpenAI API ([replica.Gateway]),
+// and at the root /healthz (200 while the program lives) and /readyz (200 only while every
+// model has a ready replica, or is scaled to zero until a request comes), which need no key.
+// It may be used before Ready: requests then wait within [Options].Limits, and get 503 with
+// Retry-After beyond them.
 func (d *Deployment) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -23,9 +23,9 @@ func (d *Deployment) Handler() http.Handler {
 	for _, app := range d.apps {
 		models := make([]replica.Model, len(app.models))
 		for i, m := range app.models {
-			models[i] = replica.Model{ID: m.id(), Created: m.made, Set: m.set}
+			models[i] = replica.Model{ID: m.id(), Aliases: d.opts.aliases(m.id()), Created: m.made, Set: m.set}
 		}
-		mux.Handle(app.prefix+"/", http.StripPrefix(app.prefix, replica.NewGateway(models...)))
+		mux.Handle(app.prefix+"/", http.StripPrefix(app.prefix, replica.NewGateway(&d.opts.Gateway, models...)))
 	}
 	return mux
 }

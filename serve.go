@@ -41,7 +41,7 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve runs d behind an HTTP server on l, from Start to Stop, until ctx ends or [Deployment.Run]
+// Serve runs d behind an HTTP server on l (HTTPS with [Options].TLS), from Start to Stop, until ctx ends or [Deployment.Run]
 // would end. At the end it takes no new connections, lets the requests in flight end,
 // and then stops the engines; all of it within the drain limit. It returns nil after ctx
 // has ended.
@@ -51,14 +51,16 @@ func (d *Deployment) Serve(ctx context.Context, l net.Listener) error {
 
 // ServeHandler is Serve with a handler of the caller's around or beside d.Handler().
 func (d *Deployment) ServeHandler(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(d.logger.Handler(), slog.LevelDebug),
-	}
+	server := d.server(h)
 	ended, served := make(chan error, 1), make(chan error, 1)
 	go func() { ended <- d.Run(context.WithoutCancel(ctx)) }()
-	go func() { served <- server.Serve(l) }()
+	go func() {
+		if server.TLSConfig != nil {
+			served <- server.ServeTLS(l, "", "")
+			return
+		}
+		served <- server.Serve(l)
+	}()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -73,4 +75,17 @@ func (d *Deployment) ServeHandler(ctx context.Context, l net.Listener, h http.Ha
 		_ = server.Close() // what has not ended within the limit is cut
 	}
 	return errors.Join(err, d.Stop(limit), <-ended)
+}
+
+// server holds out against clients that are slow or send too much. What concerns the body of
+// a request and its answer is the gateway's part.
+func (d *Deployment) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		TLSConfig:         d.opts.TLS,
+		MaxHeaderBytes:    64 << 10,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute, // longer than load balancers keep a connection
+		ErrorLog:          slog.NewLogLogger(d.logger.Handler(), slog.LevelDebug),
+	}
 }

@@ -7,9 +7,10 @@ import (
 
 // StartupPage serves the status of every replica and the timeline: as text; with
 // ?format=json, [Deployment.Status]; with ?format=trace, a Chrome trace that chrome://tracing
-// and Perfetto open. Mount it where operators look, such as /debug/startup.
+// and Perfetto open. Mount it where operators look, such as /debug/startup. Where there are
+// keys, it wants one that is good for all models.
 func (d *Deployment) StartupPage() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return d.opts.Gateway.Keys.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Query().Get("format") {
 		case "trace":
 			respond(w, http.StatusOK, d.Timeline())
@@ -24,5 +25,5 @@ func (d *Deployment) StartupPage() http.Handler {
 		}
 		fmt.Fprintln(w)
 		_, _ = d.Timeline().WriteTo(w) // the client may have gone
-	})
+	}))
 }

@@ -2,45 +2,77 @@ package replica
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 )
 
-// Model is one entry of a Gateway.
-type Model struct {
-	ID      string
-	Created time.Time
-	Set     *Set
+// GatewayOptions say who may use a Gateway and how. The zero value is open to everybody who
+// can reach it.
+type GatewayOptions struct {
+	Keys        Keys          // one of them is asked for; none: no key is needed
+	Origins     []string      // of web pages that may call, as "https://chat.example", or "*"; none: no CORS
+	MaxBody     int64         // bytes of a request; 0 means 32 MiB, which holds a prompt of millions of tokens
+	BodyWithin  time.Duration // a request's body has to arrive; 0 means 1m
+	WriteWithin time.Duration // a client has to take what it is sent next; 0 means 1m
+	_           struct{}
+}
+
+func (o *GatewayOptions) withDefaults() GatewayOptions {
+	var c GatewayOptions
+	if o != nil {
+		c = *o
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = 32 << 20
+	}
+	if c.BodyWithin == 0 {
+		c.BodyWithin = time.Minute
+	}
+	if c.WriteWithin == 0 {
+		c.WriteWithin = time.Minute
+	}
+	return c
 }
 
 // Gateway is the door: the OpenAI API for several models, chosen by the model field of the
-// request. It answers GET /v1/models itself and passes POST /v1/chat/completions,
-// /v1/completions and /v1/embeddings to the engines.
+// request. It answers GET /v1/models itself and passes what names a model to the engines,
+// byte for byte: chat, completions, embeddings, responses, rerank, score, audio, tokenize and
+// more; an engine that lacks one says so. Each request has an id, the client's X-Request-Id
+// or a new one, which is in its answer, in errors and logs, and known to the engine.
 type Gateway struct {
-	models  []Model
-	routers map[string]*Router
-	mux     *http.ServeMux
-	maxBody int64
+	opts   GatewayOptions
+	models []Model
+	routes map[string]route // by id and alias
+	mux    *http.ServeMux
 }
 
-// maxBody bounds a request: 32 MiB holds a prompt of millions of tokens.
-const maxBody = 32 << 20
+// A route is what a name of a model leads to.
+type route struct {
+	id     string // what the engine calls it
+	router *Router
+}
 
-// NewGateway returns a gateway for models, whose ids differ.
-func NewGateway(models ...Model) *Gateway {
-	g := &Gateway{models: models, routers: map[string]*Router{}, mux: http.NewServeMux(), maxBody: maxBody}
+// endpoints are the paths whose requests name a model: OpenAI's, and beyond them vLLM's.
+var endpoints = []string{
+	"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages",
+	"/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score", "/pooling", "/classify",
+	"/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations",
+	"/tokenize", "/detokenize",
+}
+
+// NewGateway returns a gateway for models, whose ids and aliases differ. o may be nil.
+func NewGateway(o *GatewayOptions, models ...Model) *Gateway {
+	g := &Gateway{opts: o.withDefaults(), models: models, routes: map[string]route{}, mux: http.NewServeMux()}
 	for _, m := range models {
-		g.routers[m.ID] = NewRouter(m.Set)
+		to := route{id: m.ID, router: NewRouter(m.Set)}
+		for _, name := range append([]string{m.ID}, m.Aliases...) {
+			g.routes[name] = to
+		}
 	}
 	g.mux.HandleFunc("GET /v1/models", g.list)
 	g.mux.HandleFunc("GET /v1/models/{id...}", g.describe)
-	for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"} {
+	for _, path := range endpoints {
 		g.mux.HandleFunc("POST "+path, g.route)
 		g.mux.HandleFunc(path, wantPost)
 	}
@@ -49,80 +81,44 @@ func NewGateway(models ...Model) *Gateway {
 }
 
 // ServeHTTP implements http.Handler.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.mux.ServeHTTP(w, r) }
-
-func (g *Gateway) list(w http.ResponseWriter, _ *http.Request) {
-	cards := make([]modelCard, len(g.models))
-	for i, m := range g.models {
-		cards[i] = m.card()
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": cards})
-}
-
-func (g *Gateway) describe(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	i := slices.IndexFunc(g.models, func(m Model) bool { return m.ID == id })
-	if i < 0 {
-		g.unknownModel(w, id)
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := newClientWriter(w, g.opts.WriteWithin)
+	defer out.last()
+	r = withID(out, r)
+	if g.cors(out, r) {
 		return
 	}
-	writeJSON(w, http.StatusOK, g.models[i].card())
-}
-
-func (m Model) card() modelCard {
-	return modelCard{ID: m.ID, Object: "model", Created: m.Created.Unix(), OwnedBy: "spinup"}
+	if r = g.opts.Keys.admit(out, r); r != nil {
+		g.mux.ServeHTTP(out, r)
+	}
 }
 
 // route reads the whole request, so that it can be tried again, and sends it to its model.
 func (g *Gateway) route(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.maxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		badRequest(w, http.StatusRequestEntityTooLarge, "request_too_large",
-			fmt.Sprintf("the request body is larger than %d bytes", g.maxBody))
+	body, bad := g.read(w, r)
+	if bad != nil {
+		bad.write(w)
 		return
 	}
-	if err != nil {
-		badRequest(w, http.StatusBadRequest, "unreadable_body", "the request body could not be read")
+	kind := r.Header.Get("Content-Type")
+	name, bad := modelField(kind, body)
+	if bad != nil {
+		bad.message += g.known(r)
+		bad.write(w)
 		return
 	}
-	var request struct {
-		Model *string `json:"model"`
-	}
-	err = json.Unmarshal(body, &request)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field == "model" {
-		badRequest(w, http.StatusBadRequest, "invalid_model", "the field model must be a string; known models: "+g.names())
+	to, ok := g.routes[name]
+	if !ok || !keyOf(r).allows(to.id) {
+		g.unknownModel(w, r, name)
 		return
 	}
-	if err != nil {
-		badRequest(w, http.StatusBadRequest, "invalid_json", "the request body is not valid JSON: "+err.Error())
-		return
-	}
-	if request.Model == nil {
-		badRequest(w, http.StatusBadRequest, "missing_model", "the field model is missing; known models: "+g.names())
-		return
-	}
-	router, ok := g.routers[*request.Model]
-	if !ok {
-		g.unknownModel(w, *request.Model)
-		return
+	if name != to.id {
+		body = rename(kind, body, to.id)
 	}
 	r.ContentLength = int64(len(body))
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	r.Body, _ = r.GetBody()
-	router.ServeHTTP(w, r)
-}
-
-func (g *Gateway) unknownModel(w http.ResponseWriter, id string) {
-	badRequest(w, http.StatusNotFound, "model_not_found",
-		fmt.Sprintf("the model %q does not exist; known models: %s", id, g.names()))
-}
-
-func (g *Gateway) names() string {
-	names := make([]string, len(g.models))
-	for i, m := range g.models {
-		names[i] = m.ID
-	}
-	return strings.Join(names, ", ")
+	to.router.ServeHTTP(w, r)
 }
 
 func wantPost(w http.ResponseWriter, r *http.Request) {
@@ -131,5 +127,5 @@ func wantPost(w http.ResponseWriter, r *http.Request) {
 }
 
 func unknownPath(w http.ResponseWriter, r *http.Request) {
-	badRequest(w, http.StatusNotFound, "unknown_path", fmt.Sprintf("no %s %s here; see /v1/models", r.Method, r.URL.Path))
+	badRequest(w, http.StatusNotFound, "unknown_path", "no "+r.Method+" "+r.URL.Path+" here; see /v1/models")
 }

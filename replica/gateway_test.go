@@ -38,7 +38,7 @@ func TestGatewayRoutesByModel(t *testing.T) {
 	})}
 	set, _, _ := running(t, &f, 1)
 	ready(t, set, 1)
-	g := replica.NewGateway(replica.Model{ID: "org/m", Set: set})
+	g := replica.NewGateway(nil, replica.Model{ID: "org/m", Set: set})
 	const body = `{"model":"org/m","x":"` + "ü" + `"}`
 	resp, _ := post(t, g, "/v1/chat/completions", body)
 	require.Equal(t, http.StatusOK, resp.Code)
@@ -49,7 +49,7 @@ func TestGatewayRefusesBadRequests(t *testing.T) {
 	t.Parallel()
 	set, _, _ := running(t, new(fleet), 1)
 	ready(t, set, 1)
-	g := replica.NewGateway(replica.Model{ID: "a", Set: set}, replica.Model{ID: "b", Set: set})
+	g := replica.NewGateway(nil, replica.Model{ID: "a", Set: set}, replica.Model{ID: "b", Set: set})
 	for _, c := range []struct {
 		path, body, code, says string
 		status                 int
@@ -79,7 +79,7 @@ func TestGatewayRefusesBadRequests(t *testing.T) {
 func TestGatewayListsModels(t *testing.T) {
 	t.Parallel()
 	set, _, _ := running(t, new(fleet), 1)
-	g := replica.NewGateway(replica.Model{ID: "org/m", Created: time.Unix(7, 0), Set: set})
+	g := replica.NewGateway(nil, replica.Model{ID: "org/m", Created: time.Unix(7, 0), Set: set})
 	for path, want := range map[string]string{
 		"/v1/models":       `{"object":"list","data":[{"id":"org/m","object":"model","created":7,"owned_by":"spinup"}]}`,
 		"/v1/models/org/m": `{"id":"org/m","object":"model","created":7,"owned_by":"spinup"}`,
@@ -96,7 +96,7 @@ func TestNothingReadyIsUnavailable(t *testing.T) {
 	f := fleet{fail: func(int) error { <-hold; return nil }}
 	set, _, _ := running(t, &f, 1)
 	t.Cleanup(func() { close(hold) })
-	resp, e := post(t, replica.NewGateway(replica.Model{ID: "m", Set: set}), "/v1/completions", `{"model":"m"}`)
+	resp, e := post(t, replica.NewGateway(nil, replica.Model{ID: "m", Set: set}), "/v1/completions", `{"model":"m"}`)
 	require.Equal(t, http.StatusServiceUnavailable, resp.Code)
 	require.NotEmpty(t, resp.Header().Get("Retry-After"))
 	require.Equal(t, "not_ready", e.Error.Code)
@@ -108,7 +108,7 @@ func TestRefusedRequestGoesToAnotherReplica(t *testing.T) {
 	set, _, _ := running(t, &f, 2)
 	ready(t, set, 2)
 	f.at(0).server.Close() // dead, but nobody has noticed yet
-	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	g := replica.NewGateway(nil, replica.Model{ID: "m", Set: set})
 	for range 10 {
 		resp, _ := post(t, g, "/v1/completions", `{"model":"m"}`)
 		require.Equal(t, http.StatusOK, resp.Code, resp.Body.String())
@@ -129,7 +129,7 @@ func TestStreamsPassUnbuffered(t *testing.T) {
 	})}
 	set, _, _ := running(t, &f, 1)
 	ready(t, set, 1)
-	server := httptest.NewServer(replica.NewGateway(replica.Model{ID: "m", Set: set}))
+	server := httptest.NewServer(replica.NewGateway(nil, replica.Model{ID: "m", Set: set}))
 	defer server.Close()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/completions", strings.NewReader(`{"model":"m"}`))
 	require.NoError(t, err)
@@ -156,7 +156,7 @@ func TestDrainWaitsForRequestsInFlight(t *testing.T) {
 	})}
 	set, _, stop := running(t, &f, 1)
 	ready(t, set, 1)
-	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	g := replica.NewGateway(nil, replica.Model{ID: "m", Set: set})
 	answer := make(chan string, 1)
 	go func() {
 		resp, _ := post(t, g, "/v1/completions", `{"model":"m"}`)
@@ -194,7 +194,7 @@ func TestClientThatLeavesEndsTheRequest(t *testing.T) {
 	set, _, _ := running(t, &f, 1)
 	ready(t, set, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	g := replica.NewGateway(nil, replica.Model{ID: "m", Set: set})
 	go func() {
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/completions", strings.NewReader(`{"model":"m"}`))
 		g.ServeHTTP(httptest.NewRecorder(), r)
@@ -221,7 +221,7 @@ func TestBegunRequestIsNotSentTwice(t *testing.T) {
 	})}
 	set, _, _ := running(t, &f, 1)
 	ready(t, set, 1)
-	g := replica.NewGateway(replica.Model{ID: "m", Set: set})
+	g := replica.NewGateway(nil, replica.Model{ID: "m", Set: set})
 	for range 2 {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/completions", strings.NewReader(`{"model":"m"}`))
 		r.Header.Set("Idempotency-Key", "1")

@@ -11,9 +11,12 @@ type apiError struct {
 	Type    string  `json:"type"`
 	Param   *string `json:"param"`
 	Code    string  `json:"code"`
+	ID      string  `json:"request_id,omitempty"`
 }
 
+// writeError tells e, and the id of the request that w answers.
 func writeError(w http.ResponseWriter, status int, e apiError) {
+	e.ID = w.Header().Get(requestID)
 	writeJSON(w, status, map[string]apiError{"error": e})
 }
 
@@ -25,12 +28,4 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the client may have gone
-}
-
-// modelCard is an entry of /v1/models.
-type modelCard struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created"` // Unix seconds
-	OwnedBy string `json:"owned_by"`
 }
