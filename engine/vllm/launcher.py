@@ -31,7 +31,8 @@ import sys
 
 program = sys.argv[1]
 sys.argv = [program]
-sys.path[0] = os.path.dirname(program)  # what a script has there, instead of the working folder
+if sys.path[0] == "":  # the working folder; a script has its own there
+    sys.path[0] = os.path.dirname(program)
 
 import gc
 import importlib
