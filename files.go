@@ -204,7 +204,7 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 		if err != nil {
 			return err
 		}
-		report := moved(span)
+		report := s.moved(ctx, span, man.URI)
 		if s.state.Dir != "" {
 			return fetchTo(ctx, s.state.Downloads, src, wanted, s.state.Dir, report)
 		}
@@ -218,15 +218,26 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 }
 
 // moved reports what a download tells, but only when something has moved: a snapshot that
-// tells nothing new is no progress.
-func moved(span lifecycle.Scope) func(download.Progress) {
-	bytes, files := int64(-1), -1
+// tells nothing new is no progress. What is waited for is told once.
+func (s *startup) moved(ctx context.Context, span lifecycle.Scope, uri string) func(download.Progress) {
+	bytes, files, last := int64(-1), -1, download.Progress{}
 	return func(p download.Progress) {
-		if p.BytesDone != bytes || p.FilesDone != files {
+		if p.BytesDone != bytes || p.FilesDone != files || p.Waiting != last.Waiting {
 			bytes, files = p.BytesDone, p.FilesDone
-			span.Progress(p.BytesDone, p.Bytes, "")
+			span.Progress(p.BytesDone, p.Bytes, waiting(p))
 		}
+		if p.Fetched > last.Fetched {
+			s.telemetry.fetched(ctx, uri, p.Fetched-last.Fetched)
+		}
+		last = p
 	}
+}
+
+func waiting(p download.Progress) string {
+	if p.Waiting == "" {
+		return ""
+	}
+	return "waits for " + p.Waiting
 }
 
 // extraFiles brings the files that the configuration wants beside the model.
@@ -235,7 +246,7 @@ func (s *startup) extraFiles(ctx context.Context) error {
 	for _, f := range s.cfg.ModelLoadingConfig.ModelSource.ExtraFiles {
 		g.Go(func() error {
 			return s.stage(ctx, lifecycle.StageDownload, f.BucketURI, func(ctx context.Context, span lifecycle.Scope) error {
-				return copyTo(ctx, s.state, f.BucketURI, f.DestinationPath, moved(span))
+				return copyTo(ctx, s.state, f.BucketURI, f.DestinationPath, s.moved(ctx, span, f.BucketURI))
 			})
 		})
 	}

@@ -2,6 +2,7 @@ package spinup
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func newTelemetry(o *Options) (*telemetry, error) {
 		return nil, err
 	}
 	bytes, err := meter.Int64Counter("spinup.download.bytes", metric.WithUnit("By"),
-		metric.WithDescription("bytes of model files that downloads have made present, with what was there before"))
+		metric.WithDescription("bytes of model files that downloads have fetched"))
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +66,12 @@ func newTelemetry(o *Options) (*telemetry, error) {
 		tracer: tracers.Tracer(scopeName), duration: duration, bytes: bytes,
 		replicas: map[string]*replicaTrace{},
 	}, nil
+}
+
+// fetched counts bytes that came from uri.
+func (t *telemetry) fetched(ctx context.Context, uri string, n int64) {
+	scheme, _, _ := strings.Cut(uri, "://")
+	t.bytes.Add(ctx, n, metric.WithAttributes(attribute.String(attrSource, scheme)))
 }
 
 // begin opens the deployment's span below what ctx carries.

@@ -2,7 +2,6 @@ package spinup
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,9 +26,7 @@ type replicaTrace struct {
 // openSpan is the span of a stage; replicaTrace.stages has them by the event's span id.
 type openSpan struct {
 	trace.Span
-	start  time.Time
-	source string // of a download
-	done   int64  // bytes of a download counted so far
+	start time.Time
 }
 
 func (r *replicaTrace) record(e lifecycle.Event) {
@@ -38,11 +35,9 @@ func (r *replicaTrace) record(e lifecycle.Event) {
 	switch e.Phase {
 	case lifecycle.Begin:
 		r.open(e)
-	case lifecycle.Progress:
-		r.progress(e)
 	case lifecycle.End, lifecycle.Fail:
 		r.close(e)
-	default: // skipped stages take no time
+	default: // progress is no moment, and skipped stages take no time
 	}
 }
 
@@ -55,22 +50,9 @@ func (r *replicaTrace) open(e lifecycle.Event) {
 		parent = p.SpanContext()
 	}
 	s := &openSpan{start: e.Time}
-	if e.Stage == lifecycle.StageDownload {
-		s.source, _, _ = strings.Cut(e.Message, "://")
-	}
 	s.Span = r.telemetry.child(parent, "spinup."+string(e.Stage), e.Time,
 		append(attributes(e), attribute.String(attrStage, string(e.Stage)))...)
 	r.stages[e.ID] = s
-}
-
-func (r *replicaTrace) progress(e lifecycle.Event) {
-	s := r.stages[e.ID]
-	if s == nil || s.source == "" || e.Done <= s.done {
-		return
-	}
-	r.telemetry.bytes.Add(context.Background(), e.Done-s.done, //nolint:forbidigo // events outlive every call
-		metric.WithAttributes(attribute.String(attrSource, s.source)))
-	s.done = e.Done
 }
 
 func (r *replicaTrace) close(e lifecycle.Event) {

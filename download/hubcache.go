@@ -40,7 +40,7 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 		h.paths[f.Digest.Hex] = f
 	}
 	l := &Lease{Dir: filepath.Join(h.dir, "snapshots", h.commit), Manifest: man}
-	if err = h.enter(ctx, l); err == nil {
+	if err = h.enter(ctx, l, report); err == nil {
 		err = h.bring(ctx, m, src, files, report)
 	}
 	if err == nil || isReadOnly(err) && h.intact(ctx, files) {
@@ -53,7 +53,7 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 // bring fetches what is missing, and makes the snapshot of it. Meanwhile nothing of the
 // model is pruned.
 func (h *hubModel) bring(ctx context.Context, m *Manager, src source.Source, files []source.File, report func(Progress)) error {
-	busy, err := h.share(ctx, modelLease)
+	busy, err := h.share(ctx, modelLease, report)
 	if err != nil {
 		return err
 	}

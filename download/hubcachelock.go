@@ -28,14 +28,14 @@ func (h *hubModel) locks() string {
 }
 
 // enter makes the folders, and the lease one that keeps the revision from being pruned.
-func (h *hubModel) enter(ctx context.Context, l *Lease) error {
+func (h *hubModel) enter(ctx context.Context, l *Lease, report func(Progress)) error {
 	for _, dir := range []string{h.blobs(), h.locks()} {
 		if err := os.MkdirAll(dir, dirMode); err != nil {
 			return hubError(h.dir, err)
 		}
 	}
 	tag(filepath.Dir(h.dir))
-	lock, err := h.share(ctx, h.commit)
+	lock, err := h.share(ctx, h.commit, report)
 	if err != nil {
 		return err
 	}
@@ -45,9 +45,9 @@ func (h *hubModel) enter(ctx context.Context, l *Lease) error {
 }
 
 // share takes one of our locks together with others who want the same to stay.
-func (h *hubModel) share(ctx context.Context, name string) (*flock.Flock, error) {
+func (h *hubModel) share(ctx context.Context, name string, report func(Progress)) (*flock.Flock, error) {
 	l := flock.New(filepath.Join(h.locks(), name+leaseSuffix), flock.SetPermissions(lockMode))
-	if err := poll(ctx, l.TryRLock, func() {}); err != nil {
+	if err := poll(ctx, l.TryRLock, waitingFor(report, "a prune of "+h.dir)); err != nil {
 		return nil, lockError(ctx, h.dir, err)
 	}
 	return l, nil
@@ -91,7 +91,8 @@ func (h *hubModel) has(name string) bool {
 // progress is what there is while the blob awaited is for another to bring, be it one of us
 // or another tool.
 func (h *hubModel) progress(ctx context.Context, awaited string) Progress {
-	p := Progress{Files: len(h.paths), Current: []string{h.paths[awaited].Path}}
+	path := h.paths[awaited].Path
+	p := Progress{Files: len(h.paths), Current: []string{path}, Waiting: "another download of " + path}
 	var files []source.File
 	theirs := h.partials()
 	for name, f := range h.paths {

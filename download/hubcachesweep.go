@@ -3,6 +3,7 @@ package download
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,20 +12,14 @@ import (
 // is dead: the tools of the hub give a connection up after 10 s.
 const quietFor = time.Minute
 
-// sweep removes the partial files that killed tools left of the blobs whose locks are held:
-// nothing goes on with them.
+// sweep removes the partial files that killed tools left of the blobs whose locks are held,
+// and that were not written to for a while: nothing goes on with them. What cannot be removed
+// stays. It reads the folder once, however many blobs there are.
 func (h *hubModel) sweep(held []string) {
-	for _, name := range held {
-		h.sweepOf(name)
-	}
-}
-
-// sweepOf removes those of one blob that were not written to for a while; what cannot be
-// removed stays.
-func (h *hubModel) sweepOf(name string) {
 	entries, _ := os.ReadDir(h.blobs())
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), name+".") || !strings.HasSuffix(e.Name(), theirPartial) {
+		isOf := func(name string) bool { return strings.HasPrefix(e.Name(), name+".") }
+		if !strings.HasSuffix(e.Name(), theirPartial) || !slices.ContainsFunc(held, isOf) {
 			continue
 		}
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > quietFor {
@@ -38,7 +33,7 @@ func (h *hubModel) sweepOf(name string) {
 func (h *hubModel) sweepAll() {
 	for name := range h.partials() {
 		if unlock, err := h.tryAll([]string{name + blobSuffix}); err == nil && unlock != nil {
-			h.sweepOf(name)
+			h.sweep([]string{name})
 			unlock()
 		}
 	}

@@ -14,6 +14,7 @@ type Progress struct {
 	// Bytes is the size of all files. BytesDone counts those that have arrived, which are
 	// verified when their file is done; bytes that prove wrong are taken off again.
 	Bytes, BytesDone int64
+	Fetched          int64    // bytes that this Run has brought, wrong ones with the rest
 	Rate             float64  // bytes per second, over the last few seconds
 	Current          []string // paths of the files in flight, sorted
 	// Waiting says what is waited for before any byte can come, such as "another download
@@ -77,6 +78,7 @@ func (t *meter) add(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.now.BytesDone += n
+	t.now.Fetched += max(n, 0)
 	t.arrived += max(n, 0)
 	t.total += float64(max(n, 0))
 }

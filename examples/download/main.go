@@ -60,7 +60,7 @@ func fetch(ctx context.Context, uri, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	man, err := src.Resolve(ctx)
+	man, err := download.Default.Resolve(ctx, src)
 	if err != nil {
 		return "", err
 	}
@@ -90,6 +90,9 @@ func cached(ctx context.Context, src source.Source, man *source.Manifest) (strin
 }
 
 func show(p download.Progress) {
+	if p.Waiting != "" {
+		fmt.Fprintf(os.Stderr, "waiting for %s\n", p.Waiting)
+	}
 	fmt.Fprintf(os.Stderr, "%d of %d files, %.1f of %.1f MB, %.1f MB/s\n",
 		p.FilesDone, p.Files, float64(p.BytesDone)/1e6, float64(p.Bytes)/1e6, p.Rate/1e6)
 }
