@@ -50,7 +50,7 @@ const uriHint = `use "org/name", "org/name@revision", s3://BUCKET/PREFIX, gs://B
 
 var (
 	uriScheme   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$`)
-	nearScheme  = regexp.MustCompile(`^(?i:(s3|gs|hf|file|abfss|azure|https?))(?::/?[^/]|//)`)
+	nearScheme  = regexp.MustCompile(`^(?i:(s3|gs|hf|file|abfss|azure|az|oci|https?))(?::/?[^/]|//)`)
 	bucketNames = []string{"s3", "gs", "abfss", "azure"}
 )
 
