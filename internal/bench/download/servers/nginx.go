@@ -18,7 +18,7 @@ import (
 )
 
 // Nginx serves a set as an anonymous bucket: objects natively, the listing as one static
-// answer, and the checksum of an object where a HEAD asks for it, as S3 does. With tls it
+// answer, and the checksum of a whole object where it is asked for, as S3 does. With tls it
 // has a certificate of its own authority. dir is for its files.
 func Nginx(ctx context.Context, program, dir string, set *dataset.Set, tls bool) (*Server, error) {
 	s := &Server{Name: "nginx", Anonymous: true}
@@ -94,9 +94,9 @@ http {
 {{- if .Set}}
   map_hash_max_size 65536;
   map_hash_bucket_size 256;
-  map "$request_method:$http_x_amz_checksum_mode:$uri" $crc {
+  map "$http_range:$http_x_amz_checksum_mode:$uri" $crc {
 {{- range .Set.Files}}
-    "HEAD:ENABLED:/{{$.Bucket}}/{{$.Set.Name}}/{{.Path}}" "{{$.Checksum .CRC}}";
+    ":ENABLED:/{{$.Bucket}}/{{$.Set.Name}}/{{.Path}}" "{{$.Checksum .CRC}}";
 {{- end}}
   }
   map $crc $kind { "" ""; default FULL_OBJECT; }
