@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/stretchr/testify/require"
@@ -149,4 +150,34 @@ func FuzzGateway(f *testing.F) {
 		require.True(t, ok, "%q", renamed)
 		require.Equal(t, "new", got, "%q", renamed)
 	})
+}
+
+func TestAnEngineThatLacksAnEndpointSaysSo(t *testing.T) {
+	t.Parallel()
+	f := fleet{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "the engine's")
+		status := http.StatusNotFound
+		if r.URL.Path == "/score" {
+			status = http.StatusMethodNotAllowed
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(r.Header.Get("Say")))
+	})}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	h := replica.NewGateway(nil, replica.Model{ID: "m", Set: set})
+	for _, says := range []string{
+		"404 page not found", `{"detail":"Not Found"}`, `{"error":{"message":"Not Found","code":404}}`, "",
+	} {
+		for _, path := range []string{"/v1/rerank", "/score"} {
+			w := call(t, h, http.MethodPost, path, `{"model":"m"}`, "Say", says, "X-Request-Id", "mine")
+			require.Equal(t, http.StatusNotFound, w.Code)
+			require.JSONEq(t, `{"error":{"message":"the engine of this model does not have POST `+path+`","type":"invalid_request_error",`+
+				`"param":null,"code":"unsupported_endpoint","request_id":"mine"}}`, w.Body.String())
+			require.Equal(t, []string{"mine"}, w.Header().Values("X-Request-Id"))
+		}
+	}
+	const own = `{"error":{"message":"no such adapter","code":404}}`
+	require.Equal(t, own, call(t, h, http.MethodPost, "/score", `{"model":"m"}`, "Say", own).Body.String())
+	require.Eventually(t, func() bool { return inflight(set) == 0 }, 5*time.Second, time.Millisecond)
 }

@@ -37,11 +37,13 @@ func NewRouter(set *Set) *Router {
 		DisableCompression:  true,            // bytes pass as the engine wrote them
 	}}
 	rt.proxy = httputil.ReverseProxy{
-		Rewrite:       func(*httputil.ProxyRequest) {}, // the transport sets the address
-		Transport:     rt,
-		FlushInterval: -1,
-		ErrorHandler:  rt.fail,
-		ErrorLog:      slog.NewLogLogger(set.opts.Logger.Handler(), slog.LevelDebug),
+		Rewrite:        func(*httputil.ProxyRequest) {}, // the transport sets the address
+		Transport:      rt,
+		FlushInterval:  -1,
+		BufferPool:     new(chunks),
+		ModifyResponse: explain,
+		ErrorHandler:   rt.fail,
+		ErrorLog:       slog.NewLogLogger(set.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	return rt
 }
@@ -89,7 +91,8 @@ func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, context.Cause(r.Context())
 		}
 		rt.set.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "engine did not answer",
-			slog.String("replica", m.ID), slog.Bool("serves", serves), slog.Any("err", failure))
+			slog.String("replica", m.ID), slog.String("request", r.Header.Get(requestID)),
+			slog.Bool("serves", serves), slog.Any("err", failure))
 		last = fmt.Errorf("%w: %w", errEngine, failure)
 		if !serves || !isDial(failure) { // it may have begun there
 			tried = append(tried, m.ID)
