@@ -1,0 +1,30 @@
+//go:build linux
+
+// Chaos holds a deployment under steady load, whole answers and streams through its HTTP
+// door, while it breaks one thing after another at random moments:
+//
+//	go run ./internal/bench/chaos                  # two replicas of the reference engine
+//	go run ./internal/bench/chaos -engine vLLM -model DIR -accelerator none -rate 2
+//	go run ./internal/bench/chaos -kills 3 -rate 10 -duration 5s -seed 7
+//
+// It begins with a time without faults, to compare with. Then, in an order that the seed
+// decides:
+//
+//   - kill: an engine by SIGKILL
+//   - freeze: an engine by SIGSTOP, until its stall was found; SIGCONT comes after
+//   - disk: the cache's disk is full while an engine is killed and an update has to fetch (a
+//     small tmpfs, which only root can make)
+//   - network: the link to the source is cut while an engine is killed and its successor has
+//     to fetch
+//   - update: another revision of the configuration, with files of its own
+//   - scale: one replica more, then as many as before
+//   - stop: the end, with requests in flight
+//
+// Per kind it prints how many requests ended from the first fault of that kind to the next
+// fault of another: answered, retried on another replica, failed before their first byte,
+// ended by an error event after it, and cut without one; the time of those that no fault
+// touched (sent once, to a replica that nobody broke); how long the deployment took back to
+// full strength; and the processes that were left. The exit code is 1 when a promise is
+// broken: a request that failed before its first byte or was cut without an event, a
+// process left, full strength not reached.
+package main

@@ -1,0 +1,51 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"time"
+
+	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/internal/cli"
+)
+
+func main() {
+	reference.Main() // becomes the engine when the program is started as one
+	os.Exit(cli.Main(false, func(ctx context.Context, args []string) error { return run(ctx, args, os.Stdout, os.Stderr) }))
+}
+
+// options are the flags.
+type options struct {
+	engine, model, accelerator string
+	replicas, kills            int
+	rate                       float64
+	duration, pause            time.Duration
+	within, stall              time.Duration
+	seed                       uint64
+}
+
+func parse(args []string) (*options, error) {
+	o := new(options)
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.StringVar(&o.engine, "engine", "reference", "llm_engine: reference or vLLM")
+	flags.StringVar(&o.model, "model", "examples/quickstart/model", "folder of the model")
+	flags.StringVar(&o.accelerator, "accelerator", "", `"none" runs on the CPU`)
+	flags.IntVar(&o.replicas, "replicas", 2, "replicas, at least 2")
+	flags.IntVar(&o.kills, "kills", 20, "how many engines are killed; each other fault comes a fifth as often, at least once")
+	flags.Float64Var(&o.rate, "rate", 20, "requests per second")
+	flags.DurationVar(&o.duration, "duration", 20*time.Second, "of the time without faults at the beginning")
+	flags.DurationVar(&o.pause, "pause", 2*time.Second, "the longest between full strength and the next fault, and for which the link is cut")
+	flags.DurationVar(&o.within, "within", time.Minute, "after a fault, full strength has to be there")
+	flags.DurationVar(&o.stall, "stall", 2*time.Second, "without a byte is a stall (Limits.Stall)")
+	flags.Uint64Var(&o.seed, "seed", 1, "of the order and the moments of the faults")
+	if _, err := cli.Parse(flags, args, 0); err != nil {
+		return nil, err
+	}
+	if o.replicas < 2 || o.kills < 0 || o.rate <= 0 || o.pause <= 0 || o.within <= 0 {
+		return nil, cli.Usage(flags, "-replicas is at least 2, -kills not negative, -rate, -pause and -within positive")
+	}
+	return o, nil
+}

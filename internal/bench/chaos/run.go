@@ -1,0 +1,114 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spinup-llm/spinup/internal/bench"
+)
+
+// run is the program: the report goes to out, what happens to now.
+func run(ctx context.Context, args []string, out, now io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	l, err := newLab(ctx, o, now)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	begun := time.Now()
+	if err := l.start(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s, %s: chaos -engine %s -replicas %d -kills %d -rate %v -seed %d\n\nfirst start: %v\n",
+		time.Now().Format(time.DateOnly), bench.Machine(), o.engine, o.replicas, o.kills, o.rate, o.seed, time.Since(begun).Round(time.Millisecond))
+	if err := l.torment(ctx); err != nil {
+		return err
+	}
+	return l.report(out)
+}
+
+// torment puts the deployment under load, has all faults happen, and stops it.
+func (l *lab) torment(ctx context.Context) error {
+	l.ledger.begin("none")
+	sending, pause := context.WithCancel(ctx)
+	defer pause()
+	paused := make(chan struct{})
+	go func() {
+		defer close(paused)
+		l.load.run(sending, l.rate)
+	}()
+	select {
+	case <-ctx.Done():
+	case <-time.After(l.duration):
+	}
+	err := l.faults(ctx)
+	pause()
+	<-paused
+	if err != nil {
+		l.load.running.Wait()
+		_ = l.end() // the fault is what to tell
+		return err
+	}
+	return l.stopUnderLoad(ctx)
+}
+
+// faults has them happen in an order of chance.
+func (l *lab) faults(ctx context.Context) error {
+	for _, name := range l.schedule() {
+		l.linger(ctx, l.pause)
+		if err := l.cause(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) schedule() (names []string) {
+	for range l.kills {
+		names = append(names, "kill")
+	}
+	others := []string{"freeze", "network", "update", "scale"}
+	if l.disk != nil {
+		others = append(others, "disk")
+	}
+	for range max(1, l.kills/5) {
+		names = append(names, others...)
+	}
+	l.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	return names
+}
+
+// atStop is how many requests are in flight when the deployment is stopped.
+const atStop = 8
+
+// stopUnderLoad stops while requests that have arrived are in flight: all of them have to
+// be answered whole, and no process may be left.
+func (l *lab) stopUnderLoad(ctx context.Context) error {
+	l.load.running.Wait()
+	l.ledger.begin("stop")
+	before := l.received.count.Load()
+	for range atStop {
+		l.load.send(ctx, 100)
+	}
+	if !l.wait(ctx, l.within, func() bool { return l.received.count.Load() >= before+atStop }) {
+		l.ledger.violated("requests did not arrive")
+	}
+	since := time.Now()
+	if err := l.end(); err != nil {
+		l.ledger.violated("the deployment ended with: %v", err)
+	}
+	after := time.Since(since)
+	l.load.running.Wait()
+	l.ledger.recovered(after, l.children())
+	if n := l.ledger.now.ended; n > 0 {
+		l.ledger.violated("%d streams were ended by an event", n)
+	}
+	return ctx.Err()
+}
