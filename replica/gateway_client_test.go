@@ -29,7 +29,7 @@ func overHTTP(t *testing.T, h http.Handler, test func(t *testing.T, s *httptest.
 	}
 }
 
-func stream(t *testing.T, s *httptest.Server) *http.Response {
+func stream(t *testing.T, s *httptest.Server) io.Reader {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1/completions", strings.NewReader(`{"model":"m"}`))
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func stream(t *testing.T, s *httptest.Server) *http.Response {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = resp.Body.Close() })
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	return resp
+	return resp.Body
 }
 
 func inflight(set *replica.Set) (n int) {
@@ -58,10 +58,10 @@ func TestAClientThatDoesNotReadIsLetGo(t *testing.T) {
 	})}
 	overHTTPOf(t, &f, &replica.GatewayOptions{WriteWithin: 200 * time.Millisecond}, func(t *testing.T, set *replica.Set, s *httptest.Server) {
 		t.Helper()
-		resp := stream(t, s)
+		body := stream(t, s)
 		require.Equal(t, 1, inflight(set))
 		require.Eventually(t, func() bool { return inflight(set) == 0 }, 20*time.Second, 10*time.Millisecond)
-		_, err := io.Copy(io.Discard, resp.Body)
+		_, err := io.Copy(io.Discard, body)
 		require.Error(t, err, "it sees that the answer is not whole")
 	})
 }
@@ -96,7 +96,7 @@ func TestALongSilenceIsNoSlowClient(t *testing.T) {
 	o := &replica.GatewayOptions{WriteWithin: limit, BodyWithin: limit}
 	overHTTPOf(t, &f, o, func(t *testing.T, _ *replica.Set, s *httptest.Server) {
 		t.Helper()
-		lines := bufio.NewReader(stream(t, s).Body)
+		lines := bufio.NewReader(stream(t, s))
 		for range 2 {
 			_, err := lines.ReadString('\n')
 			require.NoError(t, err)

@@ -178,6 +178,6 @@ func TestAnEngineThatLacksAnEndpointSaysSo(t *testing.T) {
 		}
 	}
 	const own = `{"error":{"message":"no such adapter","code":404}}`
-	require.Equal(t, own, call(t, h, http.MethodPost, "/score", `{"model":"m"}`, "Say", own).Body.String())
+	require.JSONEq(t, own, call(t, h, http.MethodPost, "/score", `{"model":"m"}`, "Say", own).Body.String())
 	require.Eventually(t, func() bool { return inflight(set) == 0 }, 5*time.Second, time.Millisecond)
 }

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -97,7 +98,7 @@ func ExampleKeys() {
 	keys := replica.Keys{replica.NewKey("secret-of-all"), replica.NewKey("secret-of-one", "my_llama")}
 	page := keys.Protect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("status")) }))
 	for _, key := range []string{"guess", "secret-of-one", "secret-of-all"} {
-		r, w := httptest.NewRequest(http.MethodGet, "/debug/startup", nil), httptest.NewRecorder()
+		r, w := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/debug/startup", nil), httptest.NewRecorder()
 		r.Header.Set("Authorization", "Bearer "+key)
 		page.ServeHTTP(w, r)
 		fmt.Println(w.Code)

@@ -1,7 +1,10 @@
 // Serve deploys a Ray Serve LLM configuration file on this machine, behind the OpenAI API:
 // what "serve deploy config.yaml" does on a Ray cluster.
 //
-//	serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none]
+//	serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-tls-cert FILE -tls-key FILE]
+//
+// The environment's SPINUP_API_KEYS, separated by commas, are the keys that requests have to
+// send one of; without it the API is open to all that reach the address.
 //
 // It tells its address on stderr, serves /debug/startup beside the API, and ends with 0 on
 // SIGTERM or SIGINT, when the requests in flight have ended.
@@ -9,15 +12,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine/reference"
 	"github.com/spinup-llm/spinup/internal/cli"
+	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/replica/local"
 	"github.com/spinup-llm/spinup/source/gcs"
 	"github.com/spinup-llm/spinup/source/s3"
@@ -31,11 +37,13 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-verbose]")
+		fmt.Fprintln(flags.Output(), "usage: serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-tls-cert FILE -tls-key FILE] [-verbose]")
 		flags.PrintDefaults()
 	}
 	addr := flags.String("addr", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
 	accelerator := flags.String("accelerator", "", `"none" runs on the CPU, whatever the configuration asks for`)
+	cert := flags.String("tls-cert", "", "file with the certificate chain, for HTTPS")
+	key := flags.String("tls-key", "", "file with its private key")
 	verbose := flags.Bool("verbose", false, "log progress and the engine's output")
 	files, err := cli.Parse(flags, args, 1)
 	if err != nil {
@@ -44,7 +52,17 @@ func run(ctx context.Context, args []string) error {
 	if *accelerator != "" && *accelerator != "none" {
 		return cli.Usage(flags, `-accelerator takes "none"`)
 	}
-	dep, err := deployment(files[0], *accelerator, *verbose)
+	o := options(*accelerator, *verbose)
+	scheme := "http"
+	if *cert != "" || *key != "" {
+		scheme = "https"
+		pair, err := tls.LoadX509KeyPair(*cert, *key)
+		if err != nil {
+			return err
+		}
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
+	dep, err := deployment(files[0], o)
 	if err != nil {
 		return err
 	}
@@ -52,14 +70,14 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "listening on http://%s\n", l.Addr())
+	fmt.Fprintf(os.Stderr, "listening on %s://%s\n", scheme, l.Addr())
 	mux := http.NewServeMux()
 	mux.Handle("/", dep.Handler())
 	mux.Handle("GET /debug/startup", dep.StartupPage())
 	return dep.ServeHandler(ctx, l, mux)
 }
 
-func deployment(file, accelerator string, verbose bool) (*spinup.Deployment, error) {
+func deployment(file string, o *spinup.Options) (*spinup.Deployment, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -74,6 +92,10 @@ func deployment(file, accelerator string, verbose bool) (*spinup.Deployment, err
 			fmt.Fprintln(os.Stderr, "warning:", w)
 		}
 	}
+	return spinup.FromApplications(o, apps)
+}
+
+func options(accelerator string, verbose bool) *spinup.Options {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
@@ -81,9 +103,15 @@ func deployment(file, accelerator string, verbose bool) (*spinup.Deployment, err
 	sources := spinup.Sources()
 	sources.Handle("s3", s3.Opener(nil))
 	sources.Handle("gs", gcs.Opener(nil))
-	return spinup.FromApplications(&spinup.Options{
+	o := &spinup.Options{
 		Sources:     sources,
 		Provisioner: &local.Provisioner{Accelerator: accelerator},
 		Logger:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
-	}, apps)
+	}
+	for key := range strings.SplitSeq(os.Getenv("SPINUP_API_KEYS"), ",") {
+		if key != "" {
+			o.Gateway.Keys = append(o.Gateway.Keys, replica.NewKey(key))
+		}
+	}
+	return o
 }

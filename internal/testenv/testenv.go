@@ -66,6 +66,14 @@ func Azurite(tb testing.TB) string {
 	return setup(tb, "azurite.sh")
 }
 
+// JavaScript returns the folder for NODE_PATH with the official client of the OpenAI API,
+// installed by internal/setup/node.sh. It skips like Real.
+func JavaScript(tb testing.TB) string {
+	tb.Helper()
+	Real(tb, "the JavaScript client")
+	return setup(tb, "node.sh")
+}
+
 func setup(tb testing.TB, script string, args ...string) string {
 	tb.Helper()
 	cmd := exec.CommandContext( //nolint:gosec // a script of this checkout
