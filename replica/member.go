@@ -31,6 +31,7 @@ type member struct {
 	slot       *slot
 	instance   Instance
 	served     bool
+	starting   time.Duration // how long it took to be ready
 	readySince time.Time
 	doubted    chan error    // of one: why it is in doubt
 	verdict    chan struct{} // closed when the doubt is over
@@ -67,6 +68,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	s.update(func() { // whoever hears of ready finds it routable, and whoever finds it, heard
 		scope.Mark(lifecycle.StageReady, instance.Endpoint().String())
 		m.instance, m.served, m.slot.serving, g.served = instance, true, true, true
+		m.starting = time.Since(m.Since)
 		m.Stage, m.Since, m.readySince = lifecycle.StageReady, time.Now(), time.Now()
 	})
 	return s.serve(ctx, life, m, scope)

@@ -169,3 +169,30 @@ func TestADeadReplicaIsReplacedAtOnce(t *testing.T) {
 		require.ErrorIs(t, set.Status().Replicas[0].LastErr, lifecycle.EngineFailed)
 	})
 }
+
+// TestAReplicaThatServedIsReplacedAtOnce has engines die before they had a request: one that
+// lived as long as it took to start is no failure in a row.
+func TestAReplicaThatServedIsReplacedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: ok, starts: 3 * time.Second}
+		set, _, _ := serving(t, m, 1, nil)
+		back := func(lived time.Duration) time.Duration {
+			waitReady(t, set, 1)
+			time.Sleep(lived)
+			died := time.Now()
+			m.at(m.started()).die(errKilled)
+			synctest.Wait()
+			waitReady(t, set, 1)
+			return time.Since(died) - m.starts
+		}
+		for range 5 {
+			require.Zero(t, back(4*time.Second))
+		}
+		require.Equal(t, 2*time.Second, back(2*time.Second), "a failure in a row")
+		require.Equal(t, 4*time.Second, back(2*time.Second))
+		require.Zero(t, back(4*time.Second), "it is forgotten")
+		m.starts = 0
+		require.NotZero(t, back(900*time.Millisecond), "it starts in no time")
+	})
+}

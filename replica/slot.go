@@ -25,9 +25,11 @@ type slot struct {
 }
 
 const (
-	// steady is how long a replica has to serve before the failures of those before it are
-	// forgotten, unless it has answered a request.
-	steady = time.Minute
+	// soonest and steady bound how long a replica has to serve, unless it has answered a
+	// request, before the failures of those before it are forgotten: as long as it took to
+	// start. So a quick engine that dies before its first request is not slow to come back,
+	// and one that fails again and again spends most of its time waiting.
+	soonest, steady = time.Second, time.Minute
 	// tripped is how many failures in a row open the circuit: while every replica of a set
 	// has failed that often and waits for its next start, requests are refused at once,
 	// with the reason, instead of waiting for something unlikely.
@@ -62,7 +64,7 @@ func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Durati
 	s.update(func() {
 		s.members = slices.DeleteFunc(s.members, func(o *member) bool { return o == m })
 		sl.last, sl.serving = err, false
-		if m.answered.Load() || m.served && time.Since(m.readySince) > steady {
+		if m.answered.Load() || m.served && time.Since(m.readySince) > min(max(m.starting, soonest), steady) {
 			sl.failures = 0
 		}
 		sl.failures++

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -89,14 +90,16 @@ func TestTheReportNamesWhatWasBroken(t *testing.T) {
 	l.ledger.request(outcome{took: 40 * time.Millisecond, tries: 1})
 	l.ledger.request(outcome{took: time.Hour, tries: 2, touched: true})
 	l.ledger.request(outcome{end: ended, tries: 1, touched: true})
-	l.ledger.request(outcome{end: failed, why: "status 502"})
+	for _, id := range []string{"A2", "B3"} {
+		l.ledger.request(outcome{end: failed, why: fmt.Sprintf("status 502: %q", `{"code":"x","request_id":"`+id+`"}`)})
+	}
 	l.ledger.request(outcome{end: cut, why: "no end"})
 	l.ledger.recovered(time.Second, []string{"7 engine"})
 	l.ledger.violated("late by %d", 3)
 	var out bytes.Buffer
-	require.ErrorContains(t, l.report(&out), "4 promises were broken, the first: kill: a request failed before its first byte: status 502")
-	require.Regexp(t, `(?m)^kill +1 +5 +2 +1 +1 +1 +1 +40 +40 +2\.00 +1000 +1000 +1$`, out.String())
-	for _, broken := range []string{"was cut without an event: no end", "processes are left: [7 engine]", "kill: late by 3"} {
+	require.ErrorContains(t, l.report(&out), "promises were broken in 4 ways, the first: kill: a request failed before its first byte: status 502: ")
+	require.Regexp(t, `(?m)^kill +1 +6 +2 +1 +2 +1 +1 +40 +40 +2\.00 +1000 +1000 +1$`, out.String())
+	for _, broken := range []string{"broken 2 times: kill: a request failed", "was cut without an event: no end", "processes are left: [7 engine]", "kill: late by 3"} {
 		require.Contains(t, out.String(), broken)
 	}
 }

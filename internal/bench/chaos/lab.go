@@ -118,19 +118,24 @@ func (l *lab) config() *spinup.LLMConfig {
 		ModelLoadingConfig: spinup.ModelLoadingConfig{
 			ModelID: modelID, ModelSource: spinup.From("http://" + l.link.Addr + "/" + strconv.Itoa(l.revision) + "/"),
 		},
-		DeploymentConfig: spinup.DeploymentConfig{NumReplicas: &n},
+		// What an engine cannot do now waits for any replica, and not at this one.
+		DeploymentConfig: spinup.DeploymentConfig{NumReplicas: &n, MaxOngoingRequests: 8},
 		EngineKwargs:     spinup.EngineOptions{MaxModelLen: 256},
 	}
 }
 
 // start brings the deployment up behind its door and returns once it is at full strength.
 func (l *lab) start(ctx context.Context) error {
+	logger := slog.New(slog.DiscardHandler)
+	if l.verbose {
+		logger = slog.New(slog.NewTextHandler(l.now, nil))
+	}
 	dep, err := spinup.New(&spinup.Options{
 		Cache:       &download.Cache{StoreDir: filepath.Join(l.work, "store")},
 		Provisioner: &local.Provisioner{Accelerator: l.accelerator},
 		Limits:      replica.Limits{Stall: l.stall},
 		Pick:        l.routes.pick,
-		Logger:      slog.New(slog.DiscardHandler),
+		Logger:      logger,
 	}, l.config())
 	if err != nil {
 		return err

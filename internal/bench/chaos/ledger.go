@@ -4,10 +4,17 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
 )
+
+// A breach is a promise that was broken.
+type breach struct {
+	what  string
+	times int
+}
 
 // A kind is a sort of fault, with what happened from its faults on.
 type kind struct {
@@ -25,7 +32,7 @@ type ledger struct {
 	mu     sync.Mutex
 	kinds  []*kind
 	now    *kind
-	broken []string // promises
+	broken []*breach
 }
 
 // begin makes what happens from now on belong to a kind.
@@ -85,7 +92,17 @@ func (l *ledger) violated(format string, args ...any) {
 	l.breakPromise(l.now.name+": "+format, args...)
 }
 
-// breakPromise needs the lock.
+// aRequest is what differs in answers that are the same else.
+var aRequest = regexp.MustCompile(`,\\"request_id\\":\\"\w*\\"`)
+
+// breakPromise needs the lock. What is broken again in the same way is counted.
 func (l *ledger) breakPromise(format string, args ...any) {
-	l.broken = append(l.broken, fmt.Sprintf(format, args...))
+	what := aRequest.ReplaceAllString(fmt.Sprintf(format, args...), "")
+	for _, b := range l.broken {
+		if b.what == what {
+			b.times++
+			return
+		}
+	}
+	l.broken = append(l.broken, &breach{what, 1})
 }

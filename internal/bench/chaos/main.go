@@ -25,6 +25,7 @@ type options struct {
 	duration, pause            time.Duration
 	within, stall              time.Duration
 	seed                       uint64
+	verbose                    bool
 }
 
 func parse(args []string) (*options, error) {
@@ -35,12 +36,13 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.accelerator, "accelerator", "", `"none" runs on the CPU`)
 	flags.IntVar(&o.replicas, "replicas", 2, "replicas, at least 2")
 	flags.IntVar(&o.kills, "kills", 20, "how many engines are killed; each other fault comes a fifth as often, at least once")
-	flags.Float64Var(&o.rate, "rate", 20, "requests per second")
+	flags.Float64Var(&o.rate, "rate", 10, "requests per second; beyond what the engines can do, all wait longer and longer")
 	flags.DurationVar(&o.duration, "duration", 20*time.Second, "of the time without faults at the beginning")
 	flags.DurationVar(&o.pause, "pause", 2*time.Second, "the longest between full strength and the next fault, and for which the link is cut")
 	flags.DurationVar(&o.within, "within", time.Minute, "after a fault, full strength has to be there")
 	flags.DurationVar(&o.stall, "stall", 2*time.Second, "without a byte is a stall (Limits.Stall)")
 	flags.Uint64Var(&o.seed, "seed", 1, "of the order and the moments of the faults")
+	flags.BoolVar(&o.verbose, "verbose", false, "tell what the deployment logs")
 	if _, err := cli.Parse(flags, args, 0); err != nil {
 		return nil, err
 	}

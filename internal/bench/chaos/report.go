@@ -12,9 +12,6 @@ import (
 	"github.com/spinup-llm/spinup/internal/bench"
 )
 
-// shown is how many broken promises the error names.
-const shown = 5
-
 // report writes the table and returns an error when a promise was broken.
 func (l *lab) report(out io.Writer) error {
 	table := bench.Table{Header: []string{
@@ -35,10 +32,10 @@ func (l *lab) report(out io.Writer) error {
 		fmt.Fprintln(out, "every promise was kept")
 		return nil
 	}
-	for _, b := range broken[:min(shown, len(broken))] {
-		fmt.Fprintln(out, "broken:", b)
+	for _, b := range broken {
+		fmt.Fprintf(out, "broken %d times: %s\n", b.times, b.what)
 	}
-	return fmt.Errorf("%d promises were broken, the first: %s", len(broken), broken[0])
+	return fmt.Errorf("promises were broken in %d ways, the first: %s", len(broken), broken[0].what)
 }
 
 func (k *kind) row(calm *kind) []string {
