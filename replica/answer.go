@@ -42,7 +42,7 @@ func (a *answer) begin() error {
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := a.fetch(buf)
-		a.head = buf[:n]
+		a.head = bytes.Clone(buf[:n]) // a stream is long, and its first token small
 		if err == nil && n == 0 {
 			continue
 		}

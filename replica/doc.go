@@ -5,7 +5,7 @@
 //	set.Want(2)
 //	go set.Run(ctx)
 //	err := set.Await(ctx, 2)
-//	http.Handle("/", &replica.Gateway{Models: []replica.Model{{ID: "m", Set: set}}})
+//	http.Handle("/", replica.NewGateway(nil, replica.Model{ID: "m", Set: set}))
 //
 // # The life of a replica
 //
