@@ -5,7 +5,7 @@
 //
 //	go run ./internal/bench/chaos                  # two replicas of the reference engine
 //	go run ./internal/bench/chaos -engine vLLM -model DIR -accelerator none -rate 2
-//	go run ./internal/bench/chaos -kills 3 -rate 10 -duration 5s -seed 7
+//	go run ./internal/bench/chaos -faults kill,freeze -kills 3 -duration 5s -seed 7
 //
 // It begins with a time without faults, to compare with. Then, in an order that the seed
 // decides:
@@ -19,6 +19,9 @@
 //   - update: another revision of the configuration, with files of its own
 //   - scale: one replica more, then as many as before
 //   - stop: the end, with requests in flight
+//
+// A fault waits until no request is under way that has lost an engine and is at another: the
+// third engine that is lost ends a request, as it might be the reason.
 //
 // Per kind it prints how many requests ended from the first fault of that kind to the next
 // fault of another: answered, retried on another replica, failed before their first byte,

@@ -19,6 +19,9 @@ import (
 // full strength: since when, and which processes must not be there any more.
 type fault func(l *lab, ctx context.Context) (since time.Time, gone []victim, err error)
 
+// kinds are the names of faults.
+var kinds = []string{"kill", "freeze", "network", "update", "scale", "disk"}
+
 var faults = map[string]fault{
 	"kill":    (*lab).kill,
 	"freeze":  (*lab).freeze,

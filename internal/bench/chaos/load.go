@@ -40,7 +40,7 @@ func (l *load) run(ctx context.Context, rate float64) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			l.send(context.WithoutCancel(ctx), 4+rand.IntN(24)) //nolint:gosec // chance, no secret
+			l.send(context.WithoutCancel(ctx), 8+rand.IntN(32)) //nolint:gosec // chance, no secret
 		}
 	}
 }
@@ -76,6 +76,18 @@ func (r *routes) pick(p replica.Pick, from []replica.Replica) int {
 	id := p.Header.Get(idHeader)
 	r.sent[id] = append(r.sent[id], from[i].ID)
 	return i
+}
+
+// spare reports a request under way that has lost an engine and may be at another.
+func (r *routes) spare() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, sent := range r.sent {
+		if len(sent) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // strike notes that a replica is about to be broken.

@@ -5,7 +5,10 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spinup-llm/spinup/engine/reference"
@@ -25,6 +28,7 @@ type options struct {
 	duration, pause            time.Duration
 	within, stall              time.Duration
 	seed                       uint64
+	faults                     []string
 	verbose                    bool
 }
 
@@ -42,9 +46,16 @@ func parse(args []string) (*options, error) {
 	flags.DurationVar(&o.within, "within", time.Minute, "after a fault, full strength has to be there")
 	flags.DurationVar(&o.stall, "stall", 2*time.Second, "without a byte is a stall (Limits.Stall)")
 	flags.Uint64Var(&o.seed, "seed", 1, "of the order and the moments of the faults")
+	chosen := flags.String("faults", strings.Join(kinds, ","), "the kinds of faults")
 	flags.BoolVar(&o.verbose, "verbose", false, "tell what the deployment logs")
 	if _, err := cli.Parse(flags, args, 0); err != nil {
 		return nil, err
+	}
+	for _, name := range strings.Split(*chosen, ",") {
+		if !slices.Contains(kinds, name) {
+			return nil, cli.Usage(flags, fmt.Sprintf("-faults: there is no %q", name))
+		}
+		o.faults = append(o.faults, name)
 	}
 	if o.replicas < 2 || o.kills < 0 || o.rate <= 0 || o.pause <= 0 || o.within <= 0 {
 		return nil, cli.Usage(flags, "-replicas is at least 2, -kills not negative, -rate, -pause and -within positive")

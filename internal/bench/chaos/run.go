@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spinup-llm/spinup/internal/bench"
@@ -26,8 +28,8 @@ func run(ctx context.Context, args []string, out, now io.Writer) error {
 	if err := l.start(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s, %s: chaos -engine %s -replicas %d -kills %d -rate %v -seed %d\n\nfirst start: %v\n",
-		time.Now().Format(time.DateOnly), bench.Machine(), o.engine, o.replicas, o.kills, o.rate, o.seed, time.Since(begun).Round(time.Millisecond))
+	fmt.Fprintf(out, "%s, %s: chaos -engine %s -replicas %d -faults %s -kills %d -rate %v -seed %d\n\nfirst start: %v\n",
+		time.Now().Format(time.DateOnly), bench.Machine(), o.engine, o.replicas, strings.Join(o.faults, ","), o.kills, o.rate, o.seed, time.Since(begun).Round(time.Millisecond))
 	if err := l.torment(ctx); err != nil {
 		return err
 	}
@@ -48,7 +50,7 @@ func (l *lab) torment(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-time.After(l.duration):
 	}
-	err := l.faults(ctx)
+	err := l.breakAll(ctx)
 	pause()
 	<-paused
 	if err != nil {
@@ -59,10 +61,11 @@ func (l *lab) torment(ctx context.Context) error {
 	return l.stopUnderLoad(ctx)
 }
 
-// faults has them happen in an order of chance.
-func (l *lab) faults(ctx context.Context) error {
+// breakAll has the faults happen in an order of chance.
+func (l *lab) breakAll(ctx context.Context) error {
 	for _, name := range l.schedule() {
 		l.linger(ctx, l.pause)
+		l.wait(ctx, l.within, func() bool { return !l.routes.spare() })
 		if err := l.cause(ctx, name); err != nil {
 			return err
 		}
@@ -71,15 +74,15 @@ func (l *lab) faults(ctx context.Context) error {
 }
 
 func (l *lab) schedule() (names []string) {
-	for range l.kills {
-		names = append(names, "kill")
-	}
-	others := []string{"freeze", "network", "update", "scale"}
-	if l.disk != nil {
-		others = append(others, "disk")
-	}
-	for range max(1, l.kills/5) {
-		names = append(names, others...)
+	for _, name := range l.faults {
+		times := max(1, l.kills/5)
+		switch {
+		case name == "kill":
+			times = l.kills
+		case name == "disk" && l.disk == nil:
+			times = 0
+		}
+		names = append(names, slices.Repeat([]string{name}, times)...)
 	}
 	l.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	return names
