@@ -2,6 +2,7 @@ package replica
 
 import (
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -12,6 +13,9 @@ type clientWriter struct {
 	control *http.ResponseController
 	limit   time.Duration
 	stuck   *time.Timer // runs during a write
+
+	mu   sync.Mutex
+	over bool // the handler has returned, or will at once: a late timer must not touch what was its
 }
 
 func newClientWriter(w http.ResponseWriter, limit time.Duration) *clientWriter {
@@ -39,11 +43,25 @@ func (c *clientWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 // HTTP/2 it also ends a stream that has nothing to write.
 func (c *clientWriter) watch() {
 	if c.stuck == nil {
-		c.stuck = time.AfterFunc(c.limit, func() { _ = c.control.SetWriteDeadline(time.Now()) })
+		c.stuck = time.AfterFunc(c.limit, c.cut)
 		return
 	}
 	c.stuck.Reset(c.limit)
 }
 
+// cut ends the write that is stuck.
+func (c *clientWriter) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		_ = c.control.SetWriteDeadline(time.Now())
+	}
+}
+
 // last limits the end of the answer, which is written after the handler has returned.
-func (c *clientWriter) last() { _ = c.control.SetWriteDeadline(time.Now().Add(c.limit)) }
+func (c *clientWriter) last() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	_ = c.control.SetWriteDeadline(time.Now().Add(c.limit))
+}
