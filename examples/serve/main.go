@@ -56,11 +56,9 @@ func run(ctx context.Context, args []string) error {
 	scheme := "http"
 	if *cert != "" || *key != "" {
 		scheme = "https"
-		pair, err := tls.LoadX509KeyPair(*cert, *key)
-		if err != nil {
+		if o.TLS, err = certificate(*cert, *key); err != nil {
 			return err
 		}
-		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	dep, err := deployment(files[0], o)
 	if err != nil {
@@ -93,6 +91,12 @@ func deployment(file string, o *spinup.Options) (*spinup.Deployment, error) {
 		}
 	}
 	return spinup.FromApplications(o, apps)
+}
+
+// certificate is what HTTPS needs, from two PEM files.
+func certificate(cert, key string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, err
 }
 
 func options(accelerator string, verbose bool) *spinup.Options {
