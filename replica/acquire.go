@@ -25,7 +25,7 @@ func (s *Set) acquire(ctx context.Context, p Pick, caller string, tried []string
 	w := &waiter{pick: p, caller: caller, tried: tried, got: make(chan grant, 1)}
 	var err error
 	switch {
-	case s.queue.length == 0 && s.offer(w):
+	case s.offer(w): // it overtakes nobody: who waits has just been refused what there is
 	case s.ended || limits.WaitingFor < 0 || limits.Waiting > 0 && s.queue.length >= limits.Waiting:
 		err = s.refuse()
 	default:

@@ -58,12 +58,28 @@ func (q *queue) serve(take func(*waiter) bool) {
 	for refused := 0; refused < len(q.callers); {
 		caller := q.callers[0]
 		q.callers = append(q.callers[1:], caller)
-		w := q.waiters[caller][0]
-		if !take(w) {
+		w := first(q.waiters[caller], take)
+		if w == nil {
 			refused++
 			continue
 		}
 		refused = 0
 		q.remove(w)
 	}
+}
+
+// first is the first of line that take takes, else nil. Those that have tried replicas wait
+// for others, and hold up nobody behind them. Of the rest all are refused where one is.
+func first(line []*waiter, take func(*waiter) bool) *waiter {
+	full := false
+	for _, w := range line {
+		if full && len(w.tried) == 0 {
+			continue
+		}
+		if take(w) {
+			return w
+		}
+		full = full || len(w.tried) == 0
+	}
+	return nil
 }

@@ -196,3 +196,38 @@ func TestAReplicaThatServedIsReplacedAtOnce(t *testing.T) {
 		require.NotZero(t, back(900*time.Millisecond), "it starts in no time")
 	})
 }
+
+// TestARequestThatWaitsForAnotherReplicaHoldsUpNobody has one engine that breaks off one
+// request, which waits from then on for the other replica.
+func TestARequestThatWaitsForAnotherReplicaHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: func(e *memEngine) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) {
+				if e.serial == 1 && r.Header.Get("Bad") != "" {
+					panic(http.ErrAbortHandler)
+				}
+				time.Sleep(time.Second)
+				_, _ = io.WriteString(w, "ok")
+			}
+		}}
+		set, h, _ := serving(t, m, 1, func(o *replica.SetOptions) { o.Limits.Ongoing = 1 })
+		waitReady(t, set, 1)
+		m.starts = time.Minute
+		set.Want(2)
+		synctest.Wait()
+		waiting := make(chan int, 1)
+		go func() { waiting <- ask(t.Context(), h, "Bad", "1").Code }()
+		synctest.Wait()
+		require.Equal(t, 1, set.Status().Waiting)
+		begun := time.Now()
+		wait := many(t, 3, h)
+		require.Equal(t, http.StatusOK, ask(t.Context(), h, "Authorization", "Bearer other").Code)
+		for _, w := range wait() {
+			require.Equal(t, http.StatusOK, w.Code)
+		}
+		require.Equal(t, 4*time.Second, time.Since(begun))
+		require.Equal(t, http.StatusOK, <-waiting)
+		require.Equal(t, 2, m.started())
+	})
+}

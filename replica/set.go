@@ -218,6 +218,7 @@ func (s *Set) resize(ctx context.Context, wg *sync.WaitGroup) <-chan struct{} {
 		}
 		g.drop(g.want)
 	}
+	s.dispatch() // who waits for a replica that was to come may do so in vain now
 	return s.changed
 }
 
