@@ -10,6 +10,7 @@ import (
 // A claim sets aside the disk space that a run is still to take, so that of two runs which
 // fit alone, but not together, one is refused before it has fetched anything.
 type claim struct {
+	dir    string
 	device uint64
 	left   func() int64 // bytes not yet taken
 }
@@ -22,7 +23,7 @@ func (b *Budget) claim(dir string, left func() int64) (release func(), err error
 	if err != nil {
 		return nil, err
 	}
-	c := &claim{device: device, left: left}
+	c := &claim{dir: dir, device: device, left: left}
 	b.claims[c] = struct{}{}
 	return func() {
 		b.mu.Lock()
@@ -43,6 +44,7 @@ func (b *Budget) check(dir string, findings []finding) error {
 	return err
 }
 
+// fits leaves out what goes into dir already: it is the same, and one waits for the other.
 func (b *Budget) fits(dir string, needed int64) (device uint64, err error) {
 	existing, err := ancestor(dir)
 	if err != nil {
@@ -54,7 +56,7 @@ func (b *Budget) fits(dir string, needed int64) (device uint64, err error) {
 	}
 	var others int64
 	for c := range b.claims {
-		if c.device == device {
+		if c.device == device && c.dir != dir {
 			others += c.left()
 		}
 	}

@@ -21,6 +21,7 @@ import (
 // A hubModel is the folder of a model in the cache of the Hugging Face Hub's tools. Its
 // files are blobs, named by their digest, and links to those by commit and path.
 type hubModel struct {
+	uri    string
 	dir    string // …/models--ORG--NAME
 	commit string
 	cache  source.HubCache
@@ -35,7 +36,7 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 	if err != nil {
 		return nil, err
 	}
-	h := &hubModel{dir: cache.Dir, commit: man.Revision, cache: cache, paths: map[string]source.File{}}
+	h := &hubModel{uri: man.URI, dir: cache.Dir, commit: man.Revision, cache: cache, paths: map[string]source.File{}}
 	for _, f := range files {
 		h.paths[f.Digest.Hex] = f
 	}
@@ -108,7 +109,7 @@ func (h *hubModel) fill(ctx context.Context, m *Manager, src source.Source, repo
 	if err != nil {
 		return err
 	}
-	plan, err := m.Plan(ctx, &source.Manifest{URI: h.dir, Files: blobs}, h.blobs())
+	plan, err := m.Plan(ctx, &source.Manifest{URI: h.uri, Files: blobs}, h.blobs())
 	if err != nil {
 		return err
 	}

@@ -60,9 +60,13 @@ func (m *Manager) plan(ctx context.Context, uri string, files []source.File, dir
 	return p, nil
 }
 
-// originOf returns the part of a URI that says whose service it is.
+// originOf returns the part of a URI that says whose service it is. All models of the hub
+// are of one.
 func originOf(uri string) string {
 	scheme, rest, _ := strings.Cut(uri, "://")
+	if scheme == "hf" {
+		return scheme
+	}
 	host, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + host
 }
