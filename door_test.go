@@ -74,7 +74,7 @@ func raw(t *testing.T, addr, request string) string {
 func TestTheDoorHoldsOut(t *testing.T) {
 	t.Parallel()
 	o := quiet()
-	o.Gateway = replica.GatewayOptions{MaxBody: 1 << 20, BodyWithin: 300 * time.Millisecond}
+	o.Gateway = replica.GatewayOptions{MaxBody: 1 << 20, BodyWithin: 3 * time.Second}
 	addr, goroutines := serveDoor(t, o)
 	before := goroutines()
 	require.Positive(t, before)
@@ -132,7 +132,7 @@ func ask(t *testing.T, c *http.Client, url, body string, header ...string) (code
 func TestRandomBadRequests(t *testing.T) {
 	t.Parallel()
 	o := quiet()
-	o.Gateway.BodyWithin = 200 * time.Millisecond
+	o.Gateway.BodyWithin = 2 * time.Second
 	addr, goroutines := serveDoor(t, o)
 	before := goroutines()
 	random := rand.New(rand.NewPCG(1, 2))
