@@ -245,6 +245,7 @@ func TestAWrongUpdateLeavesTheOldServing(t *testing.T) {
 	require.ErrorIs(t, d.Update(t.Context(), missing), lifecycle.NotFound)
 	require.ErrorContains(t, d.Update(t.Context(), unknown), `did you mean "tiny"?`)
 	require.ErrorIs(t, d.Update(t.Context(), invalid), lifecycle.Invalid)
+	require.ErrorContains(t, d.Update(t.Context(), tiny(), tiny()), "two configurations have this model_id")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, d.Update(ctx, tiny()), lifecycle.Canceled)

@@ -175,10 +175,18 @@ func (i *instance) Answers(ctx context.Context) error { return i.process.Answers
 func (i *instance) Kill(ctx context.Context, reason error) error {
 	now, cancel := context.WithCancel(ctx)
 	cancel()
-	err := i.process.Stop(now)
-	<-i.done
+	err := i.end(now)
 	i.failed(ctx, reason)
 	return err
+}
+
+// end stops the process. One that withstands is not waited for.
+func (i *instance) end(ctx context.Context) error {
+	if err := i.process.Stop(ctx); err != nil {
+		return err
+	}
+	<-i.done
+	return nil
 }
 
 // Load implements replica.LoadTeller, where the engine tells its load.
@@ -192,8 +200,7 @@ func (i *instance) Load(ctx context.Context) (engine.Load, error) {
 
 // Stop runs the OnStop hook, whose error is logged, and stops the engine.
 func (i *instance) Stop(ctx context.Context) error {
-	err := i.process.Stop(ctx)
-	<-i.done
+	err := i.end(ctx)
 	ctx, cancel := lastWord(ctx)
 	defer cancel()
 	_ = i.hook(ctx, lifecycle.StageCallback, "OnStop", Callback.OnStop)

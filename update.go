@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -37,7 +38,14 @@ func (d *Deployment) Update(ctx context.Context, cfgs ...*LLMConfig) error {
 			problems = append(problems, err)
 			continue
 		}
-		app, old, err := d.find(cfg.ModelLoadingConfig.ModelID)
+		id := cfg.ModelLoadingConfig.ModelID
+		if slices.ContainsFunc(changes, func(c change) bool { return c.old.id() == id }) {
+			problems = append(problems, &lifecycle.Error{
+				Op: "spinup.Update", Kind: lifecycle.Invalid, Target: id, Err: errors.New("two configurations have this model_id"), Hint: "give one",
+			})
+			continue
+		}
+		app, old, err := d.find(id)
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -65,7 +73,7 @@ func (d *Deployment) replace(ctx context.Context, app *application, old, next *m
 		n = -1 // the present number, within the new bounds
 	}
 	if err := next.set.Update(ctx, n, next.start, next.setOptions(d.share)); err != nil {
-		next.nodes.close()
+		d.retired = append(d.retired, next) // its replicas may still be on their way out
 		return err
 	}
 	d.revision.Lock()
