@@ -120,9 +120,10 @@ func TestTheScheduleRepeats(t *testing.T) {
 		require.NoError(t, err)
 		return (&lab{options: o, rand: chance(o.seed)}).schedule()
 	}
-	require.Equal(t, schedule("3"), schedule("3"))
-	require.NotEqual(t, schedule("3"), schedule("4"))
-	require.Len(t, schedule("3"), 10+4*2, "without a disk of its own")
+	first, again := schedule("3"), schedule("3")
+	require.Equal(t, first, again)
+	require.NotEqual(t, first, schedule("4"))
+	require.Len(t, first, 10+4*2, "without a disk of its own")
 }
 
 func TestALinkIsCutAndMended(t *testing.T) {

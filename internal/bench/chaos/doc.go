@@ -18,7 +18,7 @@
 //     to fetch
 //   - update: another revision of the configuration, with files of its own
 //   - scale: one replica more, then as many as before
-//   - stop: the end, with requests in flight
+//   - stop: the end, with requests for long answers in flight
 //
 // A fault waits until no request is under way that has lost an engine and is at another: the
 // third engine that is lost ends a request, as it might be the reason.

@@ -51,7 +51,7 @@ func parse(args []string) (*options, error) {
 	if _, err := cli.Parse(flags, args, 0); err != nil {
 		return nil, err
 	}
-	for _, name := range strings.Split(*chosen, ",") {
+	for name := range strings.SplitSeq(*chosen, ",") {
 		if !slices.Contains(kinds, name) {
 			return nil, cli.Usage(flags, fmt.Sprintf("-faults: there is no %q", name))
 		}
