@@ -45,7 +45,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	scope := s.opts.Scope
 	scope.Replica = m.ID
 	g := m.slot.generation
-	node, err := s.provisioner.Acquire(ctx, g.opts.Request, scope)
+	node, err := s.node(ctx, m, scope)
 	if err != nil {
 		return err
 	}

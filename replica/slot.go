@@ -69,7 +69,7 @@ func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Durati
 		}
 		sl.failures++
 		sl.served = sl.served || m.served
-		if forGood(err, sl.generation.served, sl.served) {
+		if forGood(err, sl, s.count(sl.generation) > 0) {
 			sl.err = err
 		}
 		over = ctx.Err() != nil || sl.err != nil
@@ -86,15 +86,16 @@ func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Durati
 
 // forGood tells failures that would come again from those worth another start. A model
 // that has served before, on any replica, is given up only when its files or permissions
-// are gone, and a place that this replica had is waited for.
-func forGood(err error, modelServed, slotServed bool) bool {
+// are gone. A place is waited for where this replica had one, or where the model had and
+// nothing serves it: else the others have what there is.
+func forGood(err error, sl *slot, others bool) bool {
 	switch lifecycle.KindOf(err) {
 	case lifecycle.Throttled, lifecycle.Unavailable, lifecycle.Canceled:
 		return false
 	case lifecycle.EngineFailed, lifecycle.Timeout, lifecycle.Unknown, lifecycle.NoSpace:
-		return err != nil && !modelServed
+		return err != nil && !sl.generation.served
 	case lifecycle.NoCapacity:
-		return !slotServed
+		return !sl.served && (others || !sl.generation.served)
 	default:
 		return err != nil
 	}

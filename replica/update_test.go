@@ -1,0 +1,117 @@
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/replica"
+	"github.com/spinup-llm/spinup/replica/local"
+	"github.com/stretchr/testify/require"
+)
+
+// scarce is a machine with room for so many replicas.
+type scarce struct {
+	local.Provisioner
+	mu       sync.Mutex
+	room     int
+	refused  int
+	released []error // what each Release was told by its context
+	broken   error   // of Release
+}
+
+func (p *scarce) Acquire(ctx context.Context, req replica.Request, scope lifecycle.Scope) (replica.Node, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.room == 0 {
+		p.refused++
+		return nil, &lifecycle.Error{Op: "scarce", Kind: lifecycle.NoCapacity, Hint: "free a device"}
+	}
+	p.room--
+	return p.Provisioner.Acquire(ctx, req, scope)
+}
+
+func (p *scarce) Release(ctx context.Context, n replica.Node) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.room++
+	p.released = append(p.released, ctx.Err())
+	return errors.Join(p.broken, p.Provisioner.Release(ctx, n))
+}
+
+// on is serving on a provisioner; stop ends the set and returns what Run did.
+func on(t *testing.T, p replica.Provisioner, m *memory, n int, tune func(*replica.SetOptions)) (set *replica.Set, h http.Handler, stop func() error) {
+	t.Helper()
+	o := &replica.SetOptions{Scope: lifecycle.Scope{Model: "m"}, Logger: slog.New(slog.DiscardHandler)}
+	if tune != nil {
+		tune(o)
+	}
+	set = replica.NewSet(p, m.start, o)
+	if o.Scale == nil {
+		set.Want(n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- set.Run(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { _ = stop() })
+	return set, replica.NewRouter(set).Via(m), stop
+}
+
+// TestAReplicaWaitsForThePlaceOfOneThatDrains asks for a replica again while the last one,
+// which has the only device, still has a request.
+func TestAReplicaWaitsForThePlaceOfOneThatDrains(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, m := &scarce{room: 1}, &memory{handler: slow}
+		set, h, stop := on(t, p, m, 1, nil)
+		waitReady(t, set, 1)
+		wait := many(t, 1, h)
+		synctest.Wait()
+		set.Want(0)
+		synctest.Wait()
+		set.Want(1)
+		synctest.Wait()
+		require.Equal(t, 1, p.refused, "asked once, not again and again")
+		require.NoError(t, set.Err())
+		require.Equal(t, http.StatusOK, wait()[0].Code)
+		begun := time.Now()
+		require.Equal(t, http.StatusOK, ask(t.Context(), h).Code)
+		require.Equal(t, time.Second, time.Since(begun), "the answer; the start waited for the place only")
+		require.ErrorIs(t, stop(), context.Canceled)
+	})
+}
+
+// TestAModelThatServedWaitsForAPlace scales to none, and another program takes the device.
+func TestAModelThatServedWaitsForAPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, m := &scarce{room: 1}, &memory{handler: ok}
+		set, h, _ := on(t, p, m, 1, nil)
+		waitReady(t, set, 1)
+		set.Want(0)
+		synctest.Wait()
+		p.take(1)
+		set.Want(1)
+		time.Sleep(5 * time.Second)
+		require.NoError(t, set.Err())
+		p.take(-1)
+		waitReady(t, set, 1)
+		require.Equal(t, http.StatusOK, ask(t.Context(), h).Code)
+	})
+}
+
+func (p *scarce) take(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.room -= n
+}
