@@ -15,16 +15,20 @@ type LoadTeller interface {
 }
 
 // scale decides, every interval and when a request waits for the first replica, how many
-// there are to be, until ctx ends.
+// there are to be, until ctx ends. What it has seen does not outlive an Update.
 func (s *Set) scale(ctx context.Context) {
+	var of *generation
 	var w window
 	var trend Trend
 	for {
 		s.mu.Lock()
-		c, changed := s.current.opts.Scale, s.changed
+		g, changed := s.current, s.changed
 		s.mu.Unlock()
+		if g != of {
+			of, w, trend = g, window{}, Trend{}
+		}
 		var tick <-chan time.Time
-		if c != nil {
+		if c := g.opts.Scale; c != nil {
 			tick, changed = time.After(c.Interval), nil
 		}
 		select {
@@ -35,8 +39,8 @@ func (s *Set) scale(ctx context.Context) {
 		case <-s.demanded:
 		case <-tick:
 		}
-		if c != nil {
-			trend = s.rescale(ctx, c, &w, trend)
+		if g.opts.Scale != nil {
+			trend = s.rescale(ctx, g, &w, trend)
 		}
 	}
 }
@@ -53,29 +57,43 @@ func (s *Set) demand() {
 	}
 }
 
-func (s *Set) rescale(ctx context.Context, c *Scaling, w *window, t Trend) Trend {
-	l := s.load(ctx, c, w)
+// rescale decides for g. The decision counts only while g and its number are those that it
+// rests on: a Policy may take its time.
+func (s *Set) rescale(ctx context.Context, g *generation, w *window, t Trend) Trend {
+	c := g.opts.Scale
+	l, current := s.load(ctx, g, w)
+	if !current {
+		return t
+	}
 	want, next := c.Decide(l, t)
 	if want != l.Wanted {
-		s.Want(want)
+		s.update(func() {
+			if s.current == g && g.want == l.Wanted {
+				g.want = want
+			}
+		})
 	}
 	return next
 }
 
-// load looks at the set.
-func (s *Set) load(ctx context.Context, c *Scaling, w *window) Load {
+// load looks at the set, while g is current.
+func (s *Set) load(ctx context.Context, g *generation, w *window) (l Load, current bool) {
+	c := g.opts.Scale
 	var engines []EngineLoad
 	if c.Policy != nil {
 		engines = s.engineLoads(ctx, c.Interval)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.current != g {
+		return l, false
+	}
 	now := time.Now()
 	w.add(s.traffic.read(now), c.LookBack)
 	return Load{
-		Model: s.opts.Scope.Model, Now: now, Wanted: s.current.want, Ready: s.count(s.current),
+		Model: s.opts.Scope.Model, Now: now, Wanted: g.want, Ready: s.count(g),
 		Ongoing: w.aggregate(c.Aggregate), Waiting: s.queue.length, Engines: engines,
-	}
+	}, true
 }
 
 // engineLoads asks the engines that can tell, all at once. One that does not answer within

@@ -130,3 +130,46 @@ func TestAggregates(t *testing.T) {
 		})
 	}
 }
+
+// TestAnUpdateEndsTheOldScaling replaces scaling by a policy, in the middle of an interval
+// and while the policy decides, by none and a fixed number.
+func TestAnUpdateEndsTheOldScaling(t *testing.T) {
+	t.Parallel()
+	for name, thinks := range map[string]time.Duration{"within an interval": 0, "while it decides": 6 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := &memory{handler: ok}
+				set, _, _ := serving(t, m, 0, func(o *replica.SetOptions) {
+					o.Scale = &replica.Scaling{Min: 1, Max: 9, UpscaleDelay: -1, Policy: func(replica.Load) int {
+						time.Sleep(thinks)
+						return 9
+					}}
+				})
+				waitReady(t, set, 1)
+				time.Sleep(8*time.Second + thinks)
+				require.NoError(t, set.Update(t.Context(), 2, m.start, nil))
+				time.Sleep(time.Minute)
+				require.Equal(t, 2, set.Status().Wanted)
+			})
+		})
+	}
+}
+
+// TestATrendDoesNotOutliveAnUpdate has one scaling want more for 25 s of 30, and then another
+// that wants more too.
+func TestATrendDoesNotOutliveAnUpdate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: ok}
+		more := &replica.Scaling{Min: 1, Max: 2, Policy: func(replica.Load) int { return 2 }}
+		set, _, _ := serving(t, m, 0, func(o *replica.SetOptions) { o.Scale = more })
+		waitReady(t, set, 1)
+		time.Sleep(35 * time.Second)
+		require.NoError(t, set.Update(t.Context(), -1, m.start, &replica.SetOptions{Scale: more}))
+		time.Sleep(25 * time.Second)
+		require.Equal(t, 1, set.Status().Wanted)
+		time.Sleep(25 * time.Second)
+		require.Equal(t, 2, set.Status().Wanted)
+	})
+}
