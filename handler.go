@@ -9,7 +9,8 @@ import (
 
 // Handler serves, below each application's route prefix, the OpenAI API ([replica.Gateway]),
 // and at the root /healthz (200 while the program lives) and /readyz (200 only while every
-// model has a ready replica, or is scaled to zero until a request comes), which need no key.
+// model has a ready replica, or is scaled to zero until a request comes), which need no key;
+// /readyz says why only where there are none.
 // It may be used before Ready: requests then wait within [Options].Limits, and get 503 with
 // Retry-After beyond them.
 func (d *Deployment) Handler() http.Handler {
@@ -38,7 +39,11 @@ func (d *Deployment) readyz(w http.ResponseWriter, _ *http.Request) {
 			code, word = http.StatusServiceUnavailable, "not ready"
 		}
 	}
-	respond(w, code, map[string]any{"status": word, "models": models})
+	answer := map[string]any{"status": word}
+	if len(d.opts.Gateway.Keys) == 0 { // which models there are, and what is wrong, is not for everybody
+		answer["models"] = models
+	}
+	respond(w, code, answer)
 }
 
 func respond(w http.ResponseWriter, code int, v any) {

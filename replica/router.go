@@ -13,6 +13,8 @@ import (
 	"net/http/httputil"
 	"strconv"
 	"time"
+
+	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // Router spreads requests over the ready members of a set, as its Picker chooses, and lets
@@ -205,8 +207,9 @@ func (rt *Router) refuse(w http.ResponseWriter, why *refusal) {
 		return
 	}
 	message := "no replica is ready yet; the model is starting"
-	if why.last != nil {
-		message = "no replica is ready: " + why.last.Error()
+	if e, ok := errors.AsType[*lifecycle.Error](why.last); ok {
+		// The whole cause is for the operator: output of an engine may show what others asked.
+		message = "no replica is ready: " + (&lifecycle.Error{Kind: e.Kind, Hint: e.Hint}).Error()
 	}
 	writeError(w, http.StatusServiceUnavailable, apiError{Type: "server_error", Code: "not_ready", Message: message})
 }
