@@ -70,6 +70,9 @@ func (s *Set) rescale(ctx context.Context, g *generation, w *window, t Trend) Tr
 		s.update(func() {
 			if s.current == g && g.want == l.Wanted {
 				g.want = want
+				if s.next != nil && s.next.opts.Scale != nil { // it goes on from there
+					s.next.want = s.next.bounded(want)
+				}
 			}
 		})
 	}

@@ -123,8 +123,14 @@ func NewSet(p Provisioner, start Start, opts *SetOptions) *Set {
 }
 
 // Want sets the number of replicas; it does not wait. A set with Scale goes on from there.
+// While an Update runs, it is that of the new replicas too, within their bounds.
 func (s *Set) Want(n int) {
-	s.update(func() { s.current.want = max(0, n) })
+	s.update(func() {
+		s.current.want = max(0, n)
+		if s.next != nil {
+			s.next.want = s.next.bounded(s.current.want)
+		}
+	})
 }
 
 // Run reconciles until ctx ends, then drains all and returns context.Cause(ctx). It
@@ -154,13 +160,14 @@ func (s *Set) Run(ctx context.Context) error {
 // for their requests. It does not stop Run, whose context does.
 func (s *Set) Kill() { s.killing.Do(func() { close(s.killed) }) }
 
-// Await waits until at least n replicas are ready, or none can become so: then it returns
-// the reasons, joined.
+// Await waits until at least n replicas are ready, or as many as are wanted, or none can
+// become so: then it returns the reasons, joined.
 func (s *Set) Await(ctx context.Context, n int) error {
 	for {
 		s.mu.Lock()
 		ready, changed := s.count(s.current), s.changed
 		reasons := s.current.reasons()
+		n := min(n, s.current.want)
 		possible := !s.ended && (len(reasons) == 0 || s.current.want-len(reasons) >= n)
 		s.mu.Unlock()
 		switch {
@@ -250,6 +257,14 @@ func (s *Set) count(g *generation) (n int) {
 		if m.slot.generation == g && m.Stage == lifecycle.StageReady {
 			n++
 		}
+	}
+	return n
+}
+
+// bounded is n within the bounds of g's scaling.
+func (g *generation) bounded(n int) int {
+	if c := g.opts.Scale; c != nil {
+		return c.bounded(n)
 	}
 	return n
 }

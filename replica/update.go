@@ -26,9 +26,7 @@ func (s *Set) Update(ctx context.Context, n int, start Start, opts *SetOptions) 
 		if n < 0 {
 			next.want = s.current.want
 		}
-		if c := next.opts.Scale; c != nil {
-			next.want = c.bounded(next.want)
-		}
+		next.want = next.bounded(next.want)
 		s.next = next
 	})
 	old, err := s.promote(ctx, next)

@@ -115,3 +115,41 @@ func (p *scarce) take(n int) {
 	defer p.mu.Unlock()
 	p.room -= n
 }
+
+// TestWantDuringAnUpdateHolds says another number while the new replicas start.
+func TestWantDuringAnUpdateHolds(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, -1} {
+		for _, want := range []int{1, 4} {
+			synctest.Test(t, func(t *testing.T) {
+				m := &memory{handler: ok}
+				set, _, _ := serving(t, m, 2, nil)
+				waitReady(t, set, 2)
+				m.starts = time.Minute
+				updated := make(chan error, 1)
+				go func() { updated <- set.Update(t.Context(), n, m.start, nil) }()
+				synctest.Wait()
+				set.Want(want)
+				require.NoError(t, <-updated)
+				require.Equal(t, want, set.Status().Wanted)
+				require.Equal(t, want, set.Status().Ready)
+			})
+		}
+	}
+}
+
+// TestScalingDuringAnUpdateHolds has the load want more while the new replicas start.
+func TestScalingDuringAnUpdateHolds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: ok}
+		scale := &replica.Scaling{Min: 1, Max: 9, UpscaleDelay: -1, Policy: func(replica.Load) int { return 5 }}
+		set, _, _ := serving(t, m, 0, func(o *replica.SetOptions) { o.Scale = scale })
+		waitReady(t, set, 1)
+		m.starts = time.Minute
+		next := *scale
+		next.Max, next.Policy = 3, func(l replica.Load) int { return l.Wanted }
+		require.NoError(t, set.Update(t.Context(), -1, m.start, &replica.SetOptions{Scale: &next}))
+		require.Equal(t, 3, set.Status().Ready, "within the new bounds")
+	})
+}
