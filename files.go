@@ -44,8 +44,11 @@ type located struct {
 func (n *nodeFiles) claim(node, owner string) (entry *shared, mine bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if known, ok := n.nodes[node]; ok && !known.lost() {
-		return known, false
+	if known, ok := n.nodes[node]; ok {
+		if !known.lost() {
+			return known, false
+		}
+		known.close()
 	}
 	if n.nodes == nil {
 		n.nodes = map[string]*shared{}
