@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 func TestEveryFaultOnce(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), []string{
-		"-model", "../../../examples/quickstart/model", "-kills", "1", "-rate", "8", "-duration", "500ms", "-stall", "500ms", "-pause", "100ms",
+		"-model", "../../../examples/quickstart/model", "-kills", "1", "-rate", "4", "-duration", "500ms", "-stall", "1s", "-pause", "100ms",
 	}, &out, t.Output())
 	t.Log(out.String())
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestPercentile(t *testing.T) {
 func TestTheScheduleRepeats(t *testing.T) {
 	t.Parallel()
 	schedule := func(seed string) []string {
-		o, err := parse([]string{"-kills", "10", "-seed", seed})
+		o, err := parse([]string{"-kills", "10", "-seed", seed}, io.Discard)
 		require.NoError(t, err)
 		return (&lab{options: o, rand: chance(o.seed)}).schedule()
 	}

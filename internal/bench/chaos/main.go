@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -32,9 +33,10 @@ type options struct {
 	verbose                    bool
 }
 
-func parse(args []string) (*options, error) {
+func parse(args []string, usage io.Writer) (*options, error) {
 	o := new(options)
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.SetOutput(usage)
 	flags.StringVar(&o.engine, "engine", "reference", "llm_engine: reference or vLLM")
 	flags.StringVar(&o.model, "model", "examples/quickstart/model", "folder of the model")
 	flags.StringVar(&o.accelerator, "accelerator", "", `"none" runs on the CPU`)

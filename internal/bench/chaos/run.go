@@ -15,7 +15,7 @@ import (
 
 // run is the program: the report goes to out, what happens to now.
 func run(ctx context.Context, args []string, out, now io.Writer) error {
-	o, err := parse(args)
+	o, err := parse(args, now)
 	if err != nil {
 		return err
 	}
@@ -88,8 +88,9 @@ func (l *lab) schedule() (names []string) {
 	return names
 }
 
-// atStop is how many requests are in flight when the deployment is stopped.
-const atStop = 8
+// atStop is how many requests are in flight when the deployment is stopped, stopTokens how
+// long their answers are.
+const atStop, stopTokens = 8, 40
 
 // stopUnderLoad stops while requests that have arrived are in flight: all of them have to
 // be answered whole, and no process may be left.
@@ -98,7 +99,7 @@ func (l *lab) stopUnderLoad(ctx context.Context) error {
 	l.ledger.begin("stop")
 	before := l.received.count.Load()
 	for range atStop {
-		l.load.send(ctx, 100)
+		l.load.send(ctx, stopTokens)
 	}
 	if !l.wait(ctx, l.within, func() bool { return l.received.count.Load() >= before+atStop }) {
 		l.ledger.violated("requests did not arrive")
