@@ -31,6 +31,7 @@ type member struct {
 	slot       *slot
 	instance   Instance
 	served     bool
+	told       bool          // that it was ready
 	starting   time.Duration // how long it took to be ready
 	readySince time.Time
 	doubted    chan error    // of one: why it is in doubt
@@ -65,12 +66,14 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	s.update(func() { // whoever hears of ready finds it routable, and whoever finds it, heard
-		scope.Mark(lifecycle.StageReady, instance.Endpoint().String())
+	s.update(func() {
 		m.instance, m.served, m.slot.serving, g.served = instance, true, true, true
 		m.starting = time.Since(m.Since)
 		m.Stage, m.Since, m.readySince = lifecycle.StageReady, time.Now(), time.Now()
 	})
+	// Whoever hears of ready finds it routable; whoever awaited it finds that it was told.
+	scope.Mark(lifecycle.StageReady, instance.Endpoint().String())
+	s.update(func() { m.told = true })
 	return s.serve(ctx, life, m, scope)
 }
 

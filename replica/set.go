@@ -165,7 +165,7 @@ func (s *Set) Kill() { s.killing.Do(func() { close(s.killed) }) }
 func (s *Set) Await(ctx context.Context, n int) error {
 	for {
 		s.mu.Lock()
-		ready, changed := s.count(s.current), s.changed
+		ready, changed := s.told(s.current), s.changed
 		reasons := s.current.reasons()
 		n := min(n, s.current.want)
 		possible := !s.ended && (len(reasons) == 0 || s.current.want-len(reasons) >= n)
@@ -255,6 +255,16 @@ func (s *Set) update(change func()) {
 func (s *Set) count(g *generation) (n int) {
 	for _, m := range s.members {
 		if m.slot.generation == g && m.Stage == lifecycle.StageReady {
+			n++
+		}
+	}
+	return n
+}
+
+// told is the number of those whose readiness has been told; the caller holds the lock.
+func (s *Set) told(g *generation) (n int) {
+	for _, m := range s.members {
+		if m.slot.generation == g && m.Stage == lifecycle.StageReady && m.told {
 			n++
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -126,4 +128,46 @@ func TestAwaitTellsWhenTooFewCanComeToBeReady(t *testing.T) {
 	set, _, _ := running(t, &f, 2)
 	require.ErrorIs(t, set.Await(t.Context(), 2), lifecycle.NoCapacity)
 	require.NoError(t, set.Await(t.Context(), 1))
+}
+
+// TestWhoHearsOfAnEventMayAskTheSet has a receiver of events look at the set at each of them.
+func TestWhoHearsOfAnEventMayAskTheSet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: ok}
+		var asked atomic.Pointer[replica.Set]
+		var routable, heard atomic.Bool
+		emit := func(e lifecycle.Event) {
+			set := asked.Load()
+			answered := make(chan struct{})
+			go func() {
+				defer close(answered)
+				if st := set.Status(); e.Stage == lifecycle.StageReady {
+					routable.Store(st.Ready == 1)
+				}
+			}()
+			select {
+			case <-answered:
+			case <-time.After(time.Second): // in the bubble: the set's lock is held
+				t.Error("no answer at", e.Stage)
+			}
+			if e.Stage == lifecycle.StageReady && e.Phase == lifecycle.End {
+				time.Sleep(time.Second)
+				heard.Store(true)
+			}
+		}
+		set := replica.NewSet(new(local.Provisioner), m.start, &replica.SetOptions{
+			Scope: lifecycle.Scope{Model: "m", Emit: emit}, Logger: slog.New(slog.DiscardHandler),
+		})
+		asked.Store(set)
+		set.Want(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- set.Run(ctx) }()
+		waitReady(t, set, 1)
+		require.True(t, routable.Load(), "what is told to be ready is routed to")
+		require.True(t, heard.Load(), "who waited for ready finds that it was told")
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
 }

@@ -68,7 +68,7 @@ func (s *Set) promote(ctx context.Context, next *generation) (old *generation, e
 		case ctx.Err() != nil:
 			err = errors.Join(lifecycle.FromContext(ctx, "replica.Update", s.opts.Scope.Model), next.last())
 		default:
-			done = s.count(next) >= next.want
+			done = s.told(next) >= next.want
 		}
 		changed = s.changed
 		s.mu.Unlock()
