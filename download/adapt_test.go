@@ -35,7 +35,7 @@ func TestRangesInFlightFollowTheLink(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := newMemory(map[string][]byte{"weights": random(1, 48*mib)}, "crc64nvme")
 				src.fault = tt.link.faults(src)
-				_, err := (&download.Manager{PartSize: mib / 4}).Fetch(t.Context(), src, dir)
+				_, err := (&download.Manager{PartSize: mib / 4, Budget: &download.Budget{Connections: 64}}).Fetch(t.Context(), src, dir)
 				require.NoError(t, err)
 				requireFiles(t, dir, src.data)
 				require.Equal(t, int64(48*mib), src.served)
@@ -66,7 +66,7 @@ func TestRangesInFlightShrinkWhenThrottled(t *testing.T) {
 			}
 			return counts{l.body(c.ctx, c.data, 0), src}, nil
 		}
-		_, err := (&download.Manager{PartSize: mib / 4}).Fetch(t.Context(), src, dir)
+		_, err := (&download.Manager{PartSize: mib / 4, Budget: &download.Budget{Connections: 64}}).Fetch(t.Context(), src, dir)
 		require.NoError(t, err)
 		requireFiles(t, dir, src.data)
 		require.Equal(t, int64(16*mib), src.served)

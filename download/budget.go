@@ -13,15 +13,16 @@ const (
 	// ones bring nothing.
 	bufferSize = 256 << 10
 
-	defaultConnections = 64
+	defaultConnections = 32
 )
 
 // A Budget is what downloads may use together: connections, the memory they need, bandwidth,
 // and the free space of disks. Managers that point to the same Budget share it. The zero
 // value is ready to use, and is safe for concurrent use once its fields are set.
 type Budget struct {
-	// Connections bounds the ranges in flight, each with a buffer of 256 KiB; 0 means 64. A
-	// download begins with 8 and takes more as long as that makes it faster.
+	// Connections bounds the ranges in flight; 0 means 32. Each has a buffer of 256 KiB, and
+	// some drivers another. A download begins with 8 and takes more as long as that makes it
+	// faster.
 	Connections int
 	// BytesPerSecond bounds what arrives; 0 means no limit.
 	BytesPerSecond int64
