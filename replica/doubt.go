@@ -126,7 +126,7 @@ func (s *Set) ask(ctx context.Context, m *member, limit time.Duration, question 
 func (s *Set) condemn(life context.Context, m *member, scope lifecycle.Scope, reason error) error {
 	s.stage(m, lifecycle.StageStopped)
 	if err := m.instance.(Checker).Kill(life, reason); err != nil {
-		s.update(func() { s.stopErr = errors.Join(s.stopErr, err) })
+		s.left(err)
 		scope.Begin(lifecycle.StageStopped, "").Close(errors.Join(reason, err))
 		return reason
 	}

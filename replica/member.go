@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -54,13 +56,13 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	// The engine must outlive ctx by its drain.
 	life, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
-	defer func() { _ = s.provisioner.Release(life, node) }()
+	defer s.giveBack(ctx, node)
 	stopKill := context.AfterFunc(ctx, func() { kill(context.Cause(ctx)) })
 	s.update(func() { m.NodeID = node.ID() })
 	instance, err := g.start(life, scope, node)
 	if !stopKill() && err == nil {
 		err = lifecycle.FromContext(ctx, "replica.Start", m.ID)
-		_ = instance.Stop(life)
+		s.left(instance.Stop(life))
 		scope.Mark(lifecycle.StageStopped, "")
 	}
 	if err != nil {
@@ -101,14 +103,23 @@ func (s *Set) serve(ctx, life context.Context, m *member, scope lifecycle.Scope)
 	}
 }
 
+// goneWithin is how long an engine that serves no more may take to be gone: it has been
+// killed by then, and hooks have told of its end.
+const goneWithin = time.Minute
+
 // lost takes m out of routing and records the end of an engine that nobody asked for, for
 // reason where that is known.
 func (s *Set) lost(m *member, scope lifecycle.Scope, reason error) error {
 	s.stage(m, lifecycle.StageStopped)
-	<-m.instance.Done()
 	err := reason
-	if err == nil {
-		err = m.instance.Err()
+	select {
+	case <-m.instance.Done():
+		err = cmp.Or(err, m.instance.Err())
+	case <-time.After(goneWithin): // its successor does not wait for what the system cannot end
+		s.left(&lifecycle.Error{
+			Op: "replica", Kind: lifecycle.EngineFailed, Target: m.ID, Err: fmt.Errorf("the engine serves no more, but has not gone within %v", goneWithin),
+			Hint: "look for its processes; they may still hold memory of the accelerator",
+		})
 	}
 	if err == nil {
 		err = &lifecycle.Error{Op: "replica", Kind: lifecycle.EngineFailed, Target: m.ID, Err: errors.New("the engine ended")}
@@ -146,10 +157,15 @@ func (s *Set) drain(ctx context.Context, m *member, scope lifecycle.Scope) error
 		return m.instance.Stop(limit)
 	})
 	scope.Mark(lifecycle.StageStopped, "")
+	s.left(err)
+	return err
+}
+
+// left records err, of what could not be stopped or given back; nil is nothing.
+func (s *Set) left(err error) {
 	if err != nil {
 		s.update(func() { s.stopErr = errors.Join(s.stopErr, err) })
 	}
-	return err
 }
 
 // idle waits until m has no request in flight, or ctx ends, or the engine does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -38,4 +39,14 @@ func (s *Set) leaving() (n int, changed <-chan struct{}) {
 		}
 	}
 	return n, s.changed
+}
+
+// releaseWithin is how long giving a node back may take.
+const releaseWithin = time.Minute
+
+// giveBack releases n, also where ctx has ended.
+func (s *Set) giveBack(ctx context.Context, n Node) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
+	defer cancel()
+	s.left(s.provisioner.Release(ctx, n))
 }

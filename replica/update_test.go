@@ -153,3 +153,50 @@ func TestScalingDuringAnUpdateHolds(t *testing.T) {
 		require.Equal(t, 3, set.Status().Ready, "within the new bounds")
 	})
 }
+
+// TestANodeIsReleasedInTime stops a set while its replica starts, and one that serves.
+func TestANodeIsReleasedInTime(t *testing.T) {
+	t.Parallel()
+	for _, starts := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &scarce{room: 1, broken: errors.New("still there")}
+			m := &memory{handler: ok, starts: starts}
+			set, _, stop := on(t, p, m, 1, nil)
+			time.Sleep(time.Second)
+			require.ErrorIs(t, stop(), context.Canceled)
+			require.Equal(t, []error{nil}, p.released, "no Release with an ended context")
+			require.ErrorIs(t, set.StopErr(), p.broken)
+		})
+	}
+}
+
+// stuck is an engine that serves no more, but whose process the system cannot end.
+type stuck struct{ *memEngine }
+
+func (stuck) Done() <-chan struct{} { return nil }
+
+func TestAnEngineThatDoesNotGoIsReplacedAllTheSame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: ok}
+		o := &replica.SetOptions{Scope: lifecycle.Scope{Model: "m"}, Logger: slog.New(slog.DiscardHandler)}
+		set := replica.NewSet(new(local.Provisioner), func(ctx context.Context, scope lifecycle.Scope, n replica.Node) (replica.Instance, error) {
+			i, err := m.start(ctx, scope, n)
+			if e, ok := i.(*memEngine); ok && e.serial == 1 {
+				return stuck{e}, err
+			}
+			return i, err
+		}, o)
+		set.Want(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- set.Run(ctx) }()
+		waitReady(t, set, 1)
+		m.at(1).die(errKilled)
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, 1, set.Status().Ready)
+		require.ErrorContains(t, set.StopErr(), "has not gone")
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
