@@ -33,13 +33,19 @@ const (
 	buffered = time.Second
 )
 
-// suspect takes m out of routing at once and has it examined. The verdict is known when
-// what it returns is closed; nil means that it is.
-func (s *Set) suspect(m *member, cause error) (verdict <-chan struct{}) {
+// A verdict is the result of one doubt: a later one has its own.
+type verdict struct {
+	known  chan struct{} // closed with it
+	serves bool          // to be read after that
+}
+
+// suspect takes m out of routing at once and has it examined. nil means that m is past all
+// doubts.
+func (s *Set) suspect(m *member, cause error) *verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.Stage == lifecycle.StageReady {
-		m.Stage, m.Since, m.verdict = StageDoubt, time.Now(), make(chan struct{})
+		m.Stage, m.Since, m.verdict = StageDoubt, time.Now(), &verdict{known: make(chan struct{})}
 		m.doubted <- cause // has room: one doubt at a time
 	}
 	return m.verdict
@@ -47,15 +53,16 @@ func (s *Set) suspect(m *member, cause error) (verdict <-chan struct{}) {
 
 // doubt is suspect, and waits for the verdict or the end of ctx: whether m serves.
 func (s *Set) doubt(ctx context.Context, m *member, cause error) (serves bool) {
-	if verdict := s.suspect(m, cause); verdict != nil {
-		select {
-		case <-verdict:
-		case <-ctx.Done():
-		}
+	v := s.suspect(m, cause)
+	if v == nil {
+		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return m.Stage == lifecycle.StageReady
+	select {
+	case <-v.known:
+		return v.serves
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // examine finds out whether m, in doubt for cause, serves: then it is routed to again and

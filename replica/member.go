@@ -36,11 +36,11 @@ type member struct {
 	told       bool          // that it was ready
 	starting   time.Duration // how long it took to be ready
 	readySince time.Time
-	doubted    chan error    // of one: why it is in doubt
-	verdict    chan struct{} // closed when the doubt is over
-	busySince  time.Time     // when its first request of those in flight came
-	answered   atomic.Bool   // a request, not with an error
-	lastByte   atomic.Int64  // when a byte of an answer came last, in Unix nanoseconds
+	doubted    chan error   // of one: why it is in doubt
+	verdict    *verdict     // to come; nil without a doubt
+	busySince  time.Time    // when its first request of those in flight came
+	answered   atomic.Bool  // a request, not with an error
+	lastByte   atomic.Int64 // when a byte of an answer came last, in Unix nanoseconds
 }
 
 // live takes m from node to end. It returns nil after a requested stop, else why it ended.
@@ -84,21 +84,21 @@ func (s *Set) serve(ctx, life context.Context, m *member, scope lifecycle.Scope)
 	stall := newStallWatch(m)
 	defer stall.stop()
 	for {
-		var verdict error
+		var reason error
 		select {
 		case <-m.instance.Down():
 			return s.lost(m, scope, nil)
 		case <-ctx.Done():
 			return s.drain(life, m, scope)
 		case cause := <-m.doubted:
-			verdict = s.examine(ctx, m, scope, cause)
+			reason = s.examine(ctx, m, scope, cause)
 		case <-stall.tick():
 			if s.stalled(m, stall.limit) {
-				verdict = s.examineStall(ctx, m, scope, stall.limit)
+				reason = s.examineStall(ctx, m, scope, stall.limit)
 			}
 		}
-		if verdict != nil {
-			return s.condemn(life, m, scope, verdict)
+		if reason != nil {
+			return s.condemn(life, m, scope, reason)
 		}
 	}
 }
@@ -134,7 +134,8 @@ func (s *Set) stage(m *member, stage lifecycle.Stage) {
 		m.Stage, m.Since = stage, time.Now()
 		m.slot.serving = stage == lifecycle.StageReady || stage == StageDoubt
 		if m.verdict != nil && stage != StageDoubt {
-			close(m.verdict)
+			m.verdict.serves = stage == lifecycle.StageReady
+			close(m.verdict.known)
 			m.verdict = nil
 		}
 	})

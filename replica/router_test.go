@@ -302,3 +302,24 @@ func TestARequestWaitsForTheReplicaThatComes(t *testing.T) {
 		require.Equal(t, http.StatusOK, ask(t.Context(), h).Code)
 	})
 }
+
+// TestANewDoubtDoesNotSpoilTheVerdictOnTheOld has a living engine answer many requests with
+// 500, one doubt after another.
+func TestANewDoubtDoesNotSpoilTheVerdictOnTheOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: func(*memEngine) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) {
+				time.Sleep(time.Second)
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = io.WriteString(w, "mine")
+			}
+		}}
+		set, h, _ := serving(t, m, 1, nil)
+		waitReady(t, set, 1)
+		for _, w := range many(t, 500, h)() {
+			require.Equal(t, "mine", w.Body.String())
+		}
+		require.Equal(t, 1, m.started())
+	})
+}

@@ -45,7 +45,7 @@ func (s *Set) stalled(m *member, limit time.Duration) bool {
 	if m.Inflight == 0 || quiet < limit || m.Stage != lifecycle.StageReady {
 		return false
 	}
-	m.Stage, m.Since, m.verdict = StageDoubt, time.Now(), make(chan struct{})
+	m.Stage, m.Since, m.verdict = StageDoubt, time.Now(), &verdict{known: make(chan struct{})}
 	return true
 }
 
