@@ -53,15 +53,15 @@ func shardedModel(t *testing.T) string {
 	return dir
 }
 
-// upload puts a folder into the fake.
-func upload(t *testing.T, f *s3test.Fake, bucket, prefix, dir string) {
+// upload puts a folder into the fake, as s3://models/llama.
+func upload(t *testing.T, f *s3test.Fake, dir string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	for _, e := range entries {
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		require.NoError(t, err)
-		f.Put(bucket, prefix+"/"+e.Name(), data)
+		f.Put("models", "llama/"+e.Name(), data)
 	}
 }
 
@@ -102,7 +102,7 @@ func weightFiles(t *testing.T, dir string) (n int) {
 func TestStreamingLeavesTheWeights(t *testing.T) {
 	t.Parallel()
 	fake := s3test.NewFake(t)
-	upload(t, fake, "models", "llama", shardedModel(t))
+	upload(t, fake, shardedModel(t))
 	for _, uri := range []string{"s3://models/llama", "s3://anonymous@models/llama"} {
 		seen := &inspected{}
 		d := begin(t, withS3(t, seen), streamingConfig(uri, fake.Env(), spinup.EngineOptions{LoadFormat: "runai_streamer"}))
@@ -161,7 +161,7 @@ func TestStreamingChecksTheBucket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := s3test.NewFake(t)
-			upload(t, fake, "models", "llama", model)
+			upload(t, fake, model)
 			c.damage(fake)
 			seen := &inspected{}
 			d := begin(t, withS3(t, seen), streamingConfig("s3://models/llama", fake.Env(), c.kwargs))
@@ -213,7 +213,7 @@ func TestStreamingWithVLLM(t *testing.T) {
 func TestStreamingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	hub, fake := onHub(t, "org/tiny"), s3test.NewFake(t)
-	upload(t, fake, "models", "llama", shardedModel(t))
+	upload(t, fake, shardedModel(t))
 	fake.PutObject("models", "llama/README.md", s3test.Object{ETag: `"of-2"`})
 	fake.Put("models", "llama/model-rank-0-part-0.safetensors", []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
 	for uri, c := range map[string]struct {
@@ -242,7 +242,7 @@ func TestStreamingFromElsewhere(t *testing.T) {
 func TestStreamingThenFetching(t *testing.T) {
 	t.Parallel()
 	fake, seen := s3test.NewFake(t), &inspected{}
-	upload(t, fake, "models", "llama", shardedModel(t))
+	upload(t, fake, shardedModel(t))
 	o := withS3(t, seen)
 	for _, format := range []string{"runai_streamer", "", "runai_streamer"} {
 		d := begin(t, o, streamingConfig("s3://models/llama", fake.Env(), spinup.EngineOptions{LoadFormat: format}))

@@ -46,7 +46,7 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
 	}
 	defer body.Close() //nolint:errcheck // its bytes have been read
 	p.asm.hear(body)
-	if err := p.reserve(); err != nil { // while the bytes are on their way
+	if err = p.reserve(); err != nil { // while the bytes are on their way
 		return err
 	}
 	err = errors.Join(r.drain(ctx, f, body, buf), p.asm.note(p))

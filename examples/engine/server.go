@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -16,7 +17,7 @@ const serverArg = "parrot-server"
 // serve is the engine, which a real driver would not have to bring. It never returns.
 func serve(addr, model string) {
 	fmt.Println("learning to speak")
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
@@ -35,7 +36,7 @@ func serve(addr, model string) {
 			"choices": []any{map[string]any{"index": 0, "text": request.Prompt, "finish_reason": "stop"}},
 		})
 	})
-	go func() { _ = http.Serve(l, mux) }() //nolint:gosec // a parrot needs no timeouts
+	go func() { _ = http.Serve(l, mux) }()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	<-stop
