@@ -116,6 +116,8 @@ func (s *Set) ask(ctx context.Context, m *member, limit time.Duration, question 
 			return err
 		case m.lastByte.Load() > asked.Add(buffered).UnixNano():
 			return nil // it works for others
+		case isOurs(err):
+			return nil // nobody was asked
 		}
 		select {
 		case <-limited.Done():

@@ -11,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -68,7 +70,7 @@ var (
 // RoundTrip implements http.RoundTripper: it returns once the first byte of an answer is
 // there, and tries another replica where that does not come.
 func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
-	var tried []string
+	var unreached, tried []string
 	pick, caller := Pick{Header: r.Header, Body: beginning(r)}, rt.caller(r)
 	for last := error(nil); ; {
 		m, err := rt.set.acquire(r.Context(), pick, caller, tried)
@@ -82,7 +84,7 @@ func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
 		if failure == nil {
 			return resp, nil
 		}
-		serves := r.Context().Err() == nil && rt.set.doubt(r.Context(), m, failure)
+		serves := rt.serves(r.Context(), m, failure)
 		if resp != nil && serves {
 			return resp, nil // the engine's own word on this request
 		}
@@ -96,12 +98,28 @@ func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
 			slog.String("replica", m.ID), slog.String("request", r.Header.Get(requestID)),
 			slog.Bool("serves", serves), slog.Any("err", failure))
 		last = fmt.Errorf("%w: %w", errEngine, failure)
-		if !serves || !isDial(failure) { // it may have begun there
+		if serves && isDial(failure) && !slices.Contains(unreached, m.ID) { // nothing has begun there: once more
+			unreached = append(unreached, m.ID)
+		} else {
 			tried = append(tried, m.ID)
 		}
 		if len(tried) == tries || !rewind(r) {
 			return nil, last
 		}
+	}
+}
+
+// serves finds out whether m serves after failure. One of this side says nothing of m; what
+// is short here may be there a little later.
+func (rt *Router) serves(ctx context.Context, m *member, failure error) bool {
+	if ctx.Err() != nil || !isOurs(failure) {
+		return ctx.Err() == nil && rt.set.doubt(ctx, m, failure)
+	}
+	select {
+	case <-time.After(askEvery):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -179,6 +197,13 @@ func (rt *Router) caller(r *http.Request) string {
 func isDial(err error) bool {
 	e, ok := errors.AsType[*net.OpError](err)
 	return ok && e.Op == "dial"
+}
+
+// isOurs reports a connection that failed before it could reach anybody.
+func isOurs(err error) bool {
+	return isDial(err) && slices.ContainsFunc([]error{
+		syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM,
+	}, func(ours error) bool { return errors.Is(err, ours) })
 }
 
 func (rt *Router) fail(w http.ResponseWriter, r *http.Request, err error) {

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -323,3 +326,52 @@ func TestANewDoubtDoesNotSpoilTheVerdictOnTheOld(t *testing.T) {
 		require.Equal(t, 1, m.started())
 	})
 }
+
+// TestAFailureOfOurSideIsNotTheEngines cannot make a connection, for a reason of this side.
+func TestAFailureOfOurSideIsNotTheEngines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: ok}
+		var asked atomic.Int64
+		undialled := roundTrip(func(*http.Request) (*http.Response, error) {
+			asked.Add(1)
+			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+		})
+		set, _, _ := serving(t, m, 2, nil)
+		waitReady(t, set, 2)
+		for serial := range 2 {
+			m.at(serial + 1).set(func(e *memEngine) { e.hangs = true }) // nobody asks them
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		begun := time.Now()
+		require.Equal(t, http.StatusBadGateway, ask(ctx, replica.NewRouter(set).Via(undialled)).Code)
+		require.Equal(t, int64(4), asked.Load(), "each twice")
+		require.Positive(t, time.Since(begun), "not all at once")
+		require.Equal(t, 2, set.Status().Ready)
+		require.Equal(t, 2, m.started())
+	})
+}
+
+// TestARefusalOfAServingEngineIsATry has an engine that says it serves and refuses.
+func TestARefusalOfAServingEngineIsATry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{handler: ok}
+		set, _, _ := serving(t, m, 1, nil)
+		waitReady(t, set, 1)
+		var asked atomic.Int64
+		refuses := roundTrip(func(*http.Request) (*http.Response, error) {
+			if asked.Add(1) > 100 {
+				return nil, io.EOF
+			}
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		})
+		require.Equal(t, http.StatusBadGateway, ask(t.Context(), replica.NewRouter(set).Via(refuses)).Code)
+		require.Equal(t, int64(2), asked.Load())
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
