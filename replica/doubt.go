@@ -96,6 +96,8 @@ func (s *Set) decide(ctx context.Context, m *member, scope lifecycle.Scope, caus
 	return nil
 }
 
+var errSilent = errors.New("no sign of life")
+
 // ask repeats question until it is answered, the engine says that it serves no more, or
 // limit has passed without an answer and without a byte for any request.
 func (s *Set) ask(ctx context.Context, m *member, limit time.Duration, question func(context.Context) error) error {
@@ -123,7 +125,7 @@ func (s *Set) ask(ctx context.Context, m *member, limit time.Duration, question 
 		case <-limited.Done():
 			return &lifecycle.Error{
 				Op: "replica", Kind: lifecycle.EngineFailed, Target: m.ID,
-				Err:  fmt.Errorf("no sign of life within %v: %w", limit, err),
+				Err:  fmt.Errorf("%w within %v: %w", errSilent, limit, err),
 				Hint: "look at the engine's output and at what its machine does; the engine is replaced",
 			}
 		case <-time.After(askEvery):

@@ -10,8 +10,9 @@ type Limits struct {
 	WaitingFor time.Duration // how long one waits; 0 means 5m, negative not at all
 	Request    time.Duration // from its arrival to the end of its answer; 0 means no limit
 	// Stall is how long a replica with requests may send no byte of any answer before it is
-	// asked for one itself, and how long it then has to give it: it is busy when it does,
-	// else it is replaced. 0 means 1m, negative never.
+	// asked for one itself, and how long it then has to give it. It is busy when it does, or
+	// when it is alive and does not tell that nothing of its work moves; else it is
+	// replaced. 0 means 1m, negative never.
 	Stall time.Duration
 	_     struct{}
 }

@@ -43,6 +43,8 @@ type memEngine struct {
 	mu     sync.Mutex
 	hangs  bool  // gives no sign of life
 	sick   error // what Alive says
+	full   bool  // takes the requests it has, answers no other, and is alive
+	load   func(engine.Load) (engine.Load, error)
 	stops  int
 }
 
@@ -118,13 +120,28 @@ func (e *memEngine) Alive(ctx context.Context) error {
 	return sick
 }
 
-func (e *memEngine) Answers(ctx context.Context) error { return e.Alive(ctx) }
+func (e *memEngine) Answers(ctx context.Context) error {
+	e.mu.Lock()
+	full := e.full
+	e.mu.Unlock()
+	if full {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return e.Alive(ctx)
+}
 
 func (e *memEngine) Kill(ctx context.Context, _ error) error { return e.Stop(ctx) }
 
 // Load tells the engine's number as its running requests.
 func (e *memEngine) Load(context.Context) (engine.Load, error) {
-	return engine.Load{Running: e.serial, KVUsage: .5}, nil
+	l := engine.Load{Running: e.serial, KVUsage: .5}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.load != nil {
+		return e.load(l)
+	}
+	return l, nil
 }
 
 func (e *memEngine) set(change func(e *memEngine)) {

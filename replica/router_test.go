@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/stretchr/testify/require"
@@ -375,3 +376,41 @@ func TestARefusalOfAServingEngineIsATry(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestAFullEngineIsKilledOnlyWhereNothingMoves has a batch of long answers, none of them
+// streamed, behind which a small one waits.
+func TestAFullEngineIsKilledOnlyWhereNothingMoves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		load   func(engine.Load) (engine.Load, error)
+		starts int
+	}{
+		"it works": {func(l engine.Load) (engine.Load, error) {
+			l.KVUsage = float64(time.Now().Unix()%1000) / 1000
+			return l, nil
+		}, 1},
+		"it does not tell":  {func(l engine.Load) (engine.Load, error) { return l, errors.ErrUnsupported }, 1},
+		"nor of its cache":  {func(l engine.Load) (engine.Load, error) { l.KVUsage = 0; return l, nil }, 1},
+		"nothing has moved": {nil, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := &memory{handler: func(e *memEngine) http.HandlerFunc {
+					return func(w http.ResponseWriter, _ *http.Request) {
+						if e.serial == 1 {
+							time.Sleep(time.Hour)
+						}
+						_, _ = io.WriteString(w, "late")
+					}
+				}}
+				set, h, _ := serving(t, m, 1, nil)
+				waitReady(t, set, 1)
+				m.at(1).set(func(e *memEngine) { e.full, e.load = true, c.load })
+				require.Equal(t, "late", ask(t.Context(), h).Body.String())
+				require.Equal(t, c.starts, m.started())
+				time.Sleep(time.Hour) // a handler ends late
+			})
+		})
+	}
+}

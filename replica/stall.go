@@ -2,9 +2,11 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -50,13 +52,40 @@ func (s *Set) stalled(m *member, limit time.Duration) bool {
 }
 
 // examineStall asks m for a small answer of its own: an engine that is only busy gives it,
-// or goes on with the answers of others, and keeps its requests.
+// goes on with the answers of others, or works on them, and keeps its requests.
 func (s *Set) examineStall(ctx context.Context, m *member, scope lifecycle.Scope, limit time.Duration) error {
+	before := loadOf(ctx, m)
 	err := s.ask(ctx, m, limit, m.instance.(Checker).Answers)
+	if errors.Is(err, errSilent) && s.ask(ctx, m, aliveWithin, m.instance.(Checker).Alive) == nil && !stands(before, loadOf(ctx, m)) {
+		err = nil
+	}
 	if err == nil {
 		s.mu.Lock()
 		m.busySince = time.Now() // the next limit begins
 		s.mu.Unlock()
 	}
 	return s.decide(ctx, m, scope, fmt.Sprintf("no byte of any answer for %v", limit), err)
+}
+
+// loadOf is what m's engine tells of its work, nil where it does not.
+func loadOf(ctx context.Context, m *member) *engine.Load {
+	t, ok := m.instance.(LoadTeller)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, aliveWithin)
+	defer cancel()
+	if l, err := t.Load(ctx); err == nil {
+		return &l
+	}
+	return nil
+}
+
+// stands reports an engine of whose batch nothing has moved: as many requests, with as much
+// of the KV cache, which grows with every few tokens. Not where it does not tell.
+func stands(before, now *engine.Load) bool {
+	if before == nil || now == nil || now.Running > 0 && now.KVUsage == 0 {
+		return false
+	}
+	return before.Running == now.Running && before.KVUsage == now.KVUsage
 }
