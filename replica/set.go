@@ -167,11 +167,11 @@ func (s *Set) Await(ctx context.Context, n int) error {
 		s.mu.Lock()
 		ready, changed := s.told(s.current), s.changed
 		reasons := s.current.reasons()
-		n := min(n, s.current.want)
-		possible := !s.ended && (len(reasons) == 0 || s.current.want-len(reasons) >= n)
+		enough := min(n, s.current.want)
+		possible := !s.ended && (len(reasons) == 0 || s.current.want-len(reasons) >= enough)
 		s.mu.Unlock()
 		switch {
-		case ready >= n:
+		case ready >= enough:
 			return nil
 		case !possible && len(reasons) > 0:
 			return errors.Join(reasons...)
