@@ -33,7 +33,7 @@
 // It gets a replica from the set's [Picker], or waits in a queue, within [Limits]: while
 // nothing is ready, or all have as many requests as they may. Callers, told apart by their
 // keys, are served in turn. While no byte of its answer has gone out, a failed engine means
-// another replica, up to three of them; after that a stream ends with an event that holds
+// another replica, up to five of them; after that a stream ends with an event that holds
 // an OpenAI-shaped error. What no replica can take is answered 503 (none is ready) or 429
 // (all are busy) with Retry-After. While every replica has failed again and again, the
 // circuit is open: requests get the reason at once.

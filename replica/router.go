@@ -30,8 +30,9 @@ type Router struct {
 	seed   maphash.Seed
 }
 
-// tries is how many replicas a request may see: one that kills engines must not kill all.
-const tries = 3
+// tries is how many replicas a request may see: one that kills engines must not kill all, and
+// one that is only unlucky must be answered.
+const tries = 5
 
 // NewRouter returns a router before set. Its connections to engines use no proxy.
 func NewRouter(set *Set) *Router {

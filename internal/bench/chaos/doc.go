@@ -21,7 +21,7 @@
 //   - stop: the end, with requests for long answers in flight
 //
 // A fault waits until no request is under way that has lost an engine and is at another: the
-// third engine that is lost ends a request, as it might be the reason.
+// fifth engine that is lost ends a request, as it might be the reason.
 //
 // Per kind it prints how many requests ended from the first fault of that kind to the next
 // fault of another: answered, retried on another replica, failed before their first byte,
