@@ -39,7 +39,7 @@ func TestSpaceOfTheSameFilesIsNeededOnce(t *testing.T) {
 	cache := t.TempDir()
 	var disk unix.Statfs_t
 	require.NoError(t, unix.Statfs(cache, &disk))
-	size := int64(disk.Bavail) * disk.Frsize * 6 / 10 //nolint:gosec // no disk is so large
+	size := int64(disk.Bavail) * disk.Frsize * 6 / 10
 	man, err := source.NewManifest("test://a/b", "1", []source.File{{Path: "weights", Size: size, Version: "1"}})
 	require.NoError(t, err)
 	src := &stopping{first: make(chan struct{}), proceed: make(chan struct{})}
