@@ -24,7 +24,7 @@ func explain(resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	if saysMore(said) {
+	if saysMore(said) || resp.Header.Get("Content-Encoding") != "" {
 		resp.Body = struct {
 			io.Reader
 			io.Closer
@@ -44,19 +44,22 @@ func explain(resp *http.Response) error {
 	return nil
 }
 
-// saysMore reports an error that an engine worded itself.
+// saysMore reports an answer that an engine worded itself, in whatever form: everything but
+// what frameworks say of a path that they do not know.
 func saysMore(body []byte) bool {
-	var answer struct {
-		Error struct{ Message string }
-	}
+	var answer map[string]any
 	if json.Unmarshal(body, &answer) != nil {
 		return false
 	}
-	switch answer.Error.Message {
-	case "", http.StatusText(http.StatusNotFound), http.StatusText(http.StatusMethodNotAllowed):
-		return false
+	if e, ok := answer["error"].(map[string]any); ok {
+		answer = e
 	}
-	return true
+	for _, key := range []string{"message", "error", "detail"} {
+		if word, ok := answer[key].(string); ok {
+			return word != "" && word != http.StatusText(http.StatusNotFound) && word != http.StatusText(http.StatusMethodNotAllowed)
+		}
+	}
+	return len(answer) > 0
 }
 
 // chunk is what is read of an answer at once: tokens are small, and each stream has one.

@@ -177,7 +177,11 @@ func TestAnEngineThatLacksAnEndpointSaysSo(t *testing.T) {
 			require.Equal(t, []string{"mine"}, w.Header().Values("X-Request-Id"))
 		}
 	}
-	const own = `{"error":{"message":"no such adapter","code":404}}`
-	require.JSONEq(t, own, call(t, h, http.MethodPost, "/score", `{"model":"m"}`, "Say", own).Body.String())
+	for _, own := range []string{
+		`{"error":{"message":"no such adapter","code":404}}`, `{"error":"model not found"}`, `{"detail":"no such adapter"}`,
+		`{"object":"error","message":"no such adapter"}`, `{"why":"no such adapter"}`,
+	} {
+		require.JSONEq(t, own, call(t, h, http.MethodPost, "/score", `{"model":"m"}`, "Say", own).Body.String())
+	}
 	require.Eventually(t, func() bool { return inflight(set) == 0 }, 5*time.Second, time.Millisecond)
 }
