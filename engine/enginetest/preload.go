@@ -53,7 +53,11 @@ func (c Config) toldLater(t *testing.T) {
 	r := &running{Process: p, launcher: launcher}
 	require.NoError(t, r.Ready(t.Context()))
 	r.look()
-	r.requireAlive(t)
+	spec := c.Spec
+	spec.Addr = r.Endpoint().Host
+	cmd, err := c.Engine.Command(spec)
+	require.NoError(t, err)
+	r.requireAlive(t, cmd.AlivePath)
 	c.answer(t, r.Endpoint())
 	tl := lifecycle.TimelineOf(r.Events(ended(t)))
 	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01, "every second belongs to a stage")

@@ -58,7 +58,7 @@ func (c Config) twoServe(t *testing.T) {
 	a, b := c.start(t.Context(), t), c.start(t.Context(), t)
 	for _, r := range []*running{a, b} {
 		require.NoError(t, r.Ready(t.Context()))
-		r.requireAlive(t)
+		r.requireAlive(t, r.launcher.cmd.AlivePath)
 		c.answer(t, r.Endpoint())
 		tl := lifecycle.TimelineOf(r.Events(ended(t)))
 		require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01, "every second belongs to a stage")
@@ -141,9 +141,9 @@ func (r *running) requireGone(t *testing.T) {
 }
 
 // requireAlive asks what a health check would.
-func (r *running) requireAlive(t *testing.T) {
+func (r *running) requireAlive(t *testing.T, path string) {
 	t.Helper()
-	status, _ := ask(t, http.MethodGet, r.Endpoint().String()+r.launcher.cmd.AlivePath, "")
+	status, _ := ask(t, http.MethodGet, r.Endpoint().String()+path, "")
 	require.Equal(t, http.StatusOK, status, "AlivePath")
 }
 

@@ -129,6 +129,9 @@ func (r *body) Read(p []byte) (int, error) {
 	if r.left == 0 {
 		return 0, io.EOF
 	}
+	if err := r.ctx.Err(); err != nil { // the transport notices later
+		return 0, r.b.explain(r.ctx, reading(opRead, r.b.loc, r.name), err, nil)
+	}
 	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
 	r.left -= int64(n)
 	switch {

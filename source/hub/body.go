@@ -74,8 +74,12 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.explain(err)
 }
 
-// begin unpacks and reads over what has to be.
+// begin unpacks and reads over what has to be. The transport notices later than we that the
+// context has ended.
 func (b *body) begin() error {
+	if err := b.from.Request.Context().Err(); err != nil {
+		return err
+	}
 	if b.bytes == nil {
 		z, err := gzip.NewReader(b.from.Body)
 		if err != nil {
