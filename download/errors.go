@@ -3,7 +3,6 @@ package download
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -14,7 +13,7 @@ func diskError(op, target string, err error) error {
 	switch {
 	case isFull(err):
 		e.Kind, e.Hint = lifecycle.NoSpace, "free space or choose another directory"
-	case errors.Is(err, fs.ErrPermission):
+	case isReadOnly(err):
 		e.Kind, e.Hint = lifecycle.AccessDenied, "make the directory writable for this user or choose another"
 	default:
 		e.Kind, e.Hint = lifecycle.Invalid, "remove what is in the way or choose another directory"

@@ -48,8 +48,8 @@ func (c Config) contextEnds(t *testing.T) {
 	r := c.start(ctx, t)
 	because := errors.New("the test is over")
 	cancel(because)
+	<-r.Done() // a quick engine may serve before the end is noticed
 	require.ErrorIs(t, r.Ready(t.Context()), because)
-	<-r.Done()
 	r.requireGone(t)
 }
 

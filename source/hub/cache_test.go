@@ -252,16 +252,25 @@ func TestCacheErrors(t *testing.T) {
 // A cache that cannot be written to serves what it has.
 func TestCacheReadOnly(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("nothing is read-only for root")
-	}
 	h, _ := stockedModel(t)
 	lease := acquire(t, open(t, "hf://acme/tiny", h.Env()))
 	cache := filepath.Dir(modelDir(h))
 	require.NoError(t, os.RemoveAll(filepath.Join(cache, ".locks"))) // as another tool leaves it
 	require.NoError(t, os.RemoveAll(filepath.Join(modelDir(h), "blobs/.spinup")))
+	undo := readOnly(t, cache)
+	require.Equal(t, lease.Dir, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
+	require.Equal(t, 1, count(h, true, ""))
+	undo()
+	require.NoError(t, os.WriteFile(filepath.Join(lease.Dir, weights), []byte("damaged"), 0o600))
+	readOnly(t, cache)
+	_, err := new(download.Cache).Acquire(t.Context(), nil, open(t, "hf://acme/tiny", h.Env()), nil, nil, nil)
+	require.ErrorIs(t, err, lifecycle.AccessDenied)
+}
+
+func readOnlyByMode(t *testing.T, dir string) (undo func()) {
+	t.Helper()
 	permit := func(mode os.FileMode) {
-		require.NoError(t, filepath.WalkDir(cache, func(name string, d os.DirEntry, err error) error {
+		require.NoError(t, filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
 				return os.Chmod(name, mode)
 			}
@@ -269,12 +278,9 @@ func TestCacheReadOnly(t *testing.T) {
 		}))
 	}
 	permit(0o555)
-	t.Cleanup(func() { permit(0o755) })
-	require.Equal(t, lease.Dir, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
-	require.Equal(t, 1, count(h, true, ""))
-	require.NoError(t, os.WriteFile(filepath.Join(lease.Dir, weights), []byte("damaged"), 0o600))
-	_, err := new(download.Cache).Acquire(t.Context(), nil, open(t, "hf://acme/tiny", h.Env()), nil, nil, nil)
-	require.ErrorIs(t, err, lifecycle.AccessDenied)
+	undo = func() { permit(0o755) }
+	t.Cleanup(undo)
+	return undo
 }
 
 // Without links a snapshot has the files themselves.
