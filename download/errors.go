@@ -1,7 +1,6 @@
 package download
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spinup-llm/spinup/lifecycle"
