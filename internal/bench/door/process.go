@@ -17,6 +17,7 @@ import (
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/bench"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -106,23 +107,7 @@ func (p *process) stop() {
 }
 
 // cpu is the user and system time of the door so far.
-func (p *process) cpu() (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(data), ") ") // the program's name may hold anything
-	fields := strings.Fields(rest)
-	const utime, stime, hertz = 11, 12, 100
-	if len(fields) <= stime {
-		return 0, fmt.Errorf("no times in %q", data)
-	}
-	var user, system int64
-	if _, err := fmt.Sscan(fields[utime]+" "+fields[stime], &user, &system); err != nil {
-		return 0, err
-	}
-	return time.Duration(user+system) * time.Second / hertz, nil
-}
+func (p *process) cpu() (time.Duration, error) { return bench.CPU(p.cmd.Process.Pid) }
 
 // rss is the resident set of the door, in MB.
 func (p *process) rss() (float64, error) {

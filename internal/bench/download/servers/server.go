@@ -32,6 +32,9 @@ type Server struct {
 	CA        string // the file of the authority of its certificate, or ""
 	Ports     []Port // the first is the one that clients are told of
 
+	// PID is that of the program that sends the files.
+	PID int
+
 	url  string
 	stop []func()
 }
@@ -63,6 +66,7 @@ func (s *Server) start(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	s.PID = cmd.Process.Pid
 	exited := make(chan struct{})
 	go func() {
 		_ = cmd.Wait() // it is ended below

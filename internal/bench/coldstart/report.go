@@ -1,0 +1,99 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spinup-llm/spinup/internal/bench"
+	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
+)
+
+// A report is written as text while it grows, and as Markdown in the end.
+type report struct {
+	out      io.Writer
+	now      io.Writer // what happens; no part of the report
+	markdown bytes.Buffer
+}
+
+func (r *report) progress(format string, args ...any) { fmt.Fprintf(r.now, format+"\n", args...) }
+
+// both writes a line to both.
+func (r *report) both(format string, args ...any) {
+	fmt.Fprintf(r.out, format+"\n", args...)
+	fmt.Fprintf(&r.markdown, format+"\n", args...)
+}
+
+func (r *report) intro(machine, command string) {
+	r.both("%s, %s: `%s`\n", time.Now().Format("2006-01-02"), machine, command)
+}
+
+var header = []string{"start to first token", "wall s", "min–max", "CPU s", "PSS MB", "S3 MB", "our wall", "our CPU", "our PSS", "rest wall", "rest CPU"}
+
+// trial reports a model with what a start finds.
+func (r *report) trial(set *dataset.Set, cache string, all []*contestant) {
+	ours := all[0].results[cache]
+	r.both("### %s model (%.0f MB), %s, n = %d\n", set.Name, float64(set.Size())/1e6, cache, len(ours))
+	table := bench.Table{Header: header}
+	for _, k := range all {
+		table.Rows = append(table.Rows, row(k, cache, ours))
+	}
+	table.Rows = slices.Insert(table.Rows, 1, restRow(ours))
+	table.Text(r.out)
+	fmt.Fprintln(r.out)
+	table.Markdown(&r.markdown)
+	r.both("")
+	for i, s := range ours {
+		r.both("- start %d: %.2f s, of which %.2f s before the first event and after ready; unattributed %.1f %%; critical path: %s",
+			i+1, s.wall, s.wall-s.timeline, s.unattributed, s.path)
+	}
+	r.both("")
+}
+
+func wallOf(s result) float64   { return s.wall }
+func cpuOf(s result) float64    { return s.cpu }
+func memoryOf(s result) float64 { return float64(s.memory) / 1e6 }
+func bytesOf(s result) float64  { return float64(s.bytes) / 1e6 }
+func restWall(s result) float64 { return s.left.wall }
+func restCPU(s result) float64  { return s.left.cpu }
+
+func each(results []result, f func(result) float64) (values []float64) {
+	for _, s := range results {
+		values = append(values, f(s))
+	}
+	return values
+}
+
+// row shows the medians of a contestant, and the medians of the ratios of ours to it: of all,
+// and of the rest of ours.
+func row(k *contestant, cache string, ours []result) []string {
+	own := k.results[cache]
+	ratio := func(f, g func(result) float64) string {
+		if v := bench.Ratio(each(ours, f), each(own, g)); v != 0 && !k.ours {
+			return number(v) + " ×"
+		}
+		return ""
+	}
+	return append(figures(k.name, own, wallOf, cpuOf),
+		fmt.Sprintf("%.0f", bench.Median(each(own, memoryOf))), fmt.Sprintf("%.0f", bench.Median(each(own, bytesOf))),
+		ratio(wallOf, wallOf), ratio(cpuOf, cpuOf), ratio(memoryOf, memoryOf), ratio(restWall, wallOf), ratio(restCPU, cpuOf))
+}
+
+// restRow is ours from the moment when the files are there and imports are over.
+func restRow(ours []result) []string {
+	cells := figures("the rest: files there, imports over", ours, restWall, restCPU)
+	return append(cells, make([]string, len(header)-len(cells))...)
+}
+
+func figures(name string, results []result, wall, cpu func(result) float64) []string {
+	walls := each(results, wall)
+	return []string{
+		name, number(bench.Median(walls)), number(slices.Min(walls)) + "–" + number(slices.Max(walls)), number(bench.Median(each(results, cpu))),
+	}
+}
+
+func number(v float64) string { return fmt.Sprintf("%.2f", v) }
