@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
 	"github.com/spinup-llm/spinup/internal/bench/download/servers"
@@ -61,13 +62,13 @@ func (l *lab) contestants(srv *servers.Server, set *dataset.Set) ([]*contestant,
 		argv: []string{filepath.Join(l.work, "serve"), file, "-addr", l.addr, "-accelerator", "none"},
 		env:  []string{"SPINUP_VLLM=" + l.vllm},
 	}}
-	if has(l.peers, "plain") {
+	if slices.Contains(l.peers, "plain") {
 		all = append(all, &contestant{
 			name: "vllm serve",
 			argv: []string{"sh", "-c", plain, "plain", filepath.Join(l.work, "download"), uri, l.vllm, host, port},
 		})
 	}
-	if has(l.peers, "ray") {
+	if slices.Contains(l.peers, "ray") {
 		all = append(all, &contestant{
 			name: "Ray Serve LLM",
 			argv: []string{l.ray, "run", file},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spinup-llm/spinup/internal/bench"
@@ -42,7 +43,7 @@ func newLab(ctx context.Context, o *options, r *report) (l *lab, err error) {
 	if l.gw, err = l.setup(ctx, "tool.sh", "s3server"); err != nil {
 		return nil, err
 	}
-	if has(o.peers, "ray") {
+	if slices.Contains(o.peers, "ray") {
 		if l.ray, err = l.setup(ctx, "rayserve.sh"); err != nil {
 			return nil, err
 		}
@@ -69,15 +70,6 @@ func output(ctx context.Context, argv ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-func has(list []string, word string) bool {
-	for _, w := range list {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
-
 // shapes are the models: Llamas of random weights in bfloat16.
 var shapes = map[string]randmodel.Options{
 	"tiny":  {},
@@ -98,9 +90,9 @@ func (l *lab) serve(ctx context.Context, name string) (*servers.Server, *dataset
 		return nil, nil, err
 	}
 	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil {
-			return nil, nil, err
+		info, infoErr := e.Info()
+		if infoErr != nil {
+			return nil, nil, infoErr
 		}
 		set.Files = append(set.Files, dataset.File{Path: e.Name(), Size: info.Size()})
 	}
@@ -136,11 +128,11 @@ func (l *lab) measure(ctx context.Context, name string) error {
 // one before it.
 func (l *lab) turn(ctx context.Context, srv *servers.Server, k *contestant, round int) error {
 	for _, cache := range []string{"cold", "warm"} {
-		if cache == "warm" && !has(l.caches, cache) {
+		if cache == "warm" && !slices.Contains(l.caches, cache) {
 			continue
 		}
 		if cache == "cold" {
-			if !has(l.caches, cache) && round > 0 {
+			if !slices.Contains(l.caches, cache) && round > 0 {
 				continue
 			}
 			if err := os.RemoveAll(k.home); err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spinup-llm/spinup/internal/bench"
@@ -43,7 +44,7 @@ const (
 func (l *lab) start(ctx context.Context, srv *servers.Server, k *contestant) (res result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.limit)
 	defer cancel()
-	if err := os.MkdirAll(k.home, 0o750); err != nil {
+	if err = os.MkdirAll(k.home, 0o750); err != nil {
 		return res, err
 	}
 	sent := bench.Written(srv.PID)
@@ -86,6 +87,7 @@ func (l *lab) launch(ctx context.Context, k *contestant) (*program, error) {
 	defer func() { _ = log.Close() }()
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), self, append([]string{cageArg}, k.argv...)...) //nolint:gosec // this program
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = k.env, log, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a terminal's interrupt is for us: we end it
 	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
