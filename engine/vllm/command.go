@@ -3,6 +3,7 @@ package vllm
 import (
 	"encoding/json"
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -30,7 +31,7 @@ func (e Engine) Command(spec engine.Spec) (engine.Command, error) {
 	if err != nil {
 		return engine.Command{}, err
 	}
-	args = append(args, ownOptions(kwargs, known)...)
+	args = append(args, ownOptions(spec, kwargs, known)...)
 	return engine.Command{
 		Path: inst.path, Args: args, Env: environment(spec, inst),
 		AlivePath: "/health", ReadyPath: "/health", Warmup: warmup(spec),
@@ -76,13 +77,16 @@ func modelArg(spec engine.Spec) string {
 
 // ownOptions are those that the host needs, where the version knows them and the user has
 // not chosen.
-func ownOptions(kwargs map[string]any, known options) []string {
+func ownOptions(spec engine.Spec, kwargs map[string]any, known options) []string {
 	var args []string
 	add := func(name, value string) {
 		_, set := kwargs[name]
 		if _, has := known[name]; has && !set {
 			args = append(args, flagName(name), value)
 		}
+	}
+	if onCPU(spec) && spec.Env[kvVariable] == "" {
+		add(kvOption, strconv.FormatInt(kvBytes(spec, memoryLimit()), 10))
 	}
 	add("shutdown_timeout", drainSeconds)
 	add("disable_access_log_for_endpoints", "/health,/metrics")

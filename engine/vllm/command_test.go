@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
 )
+
+// kvOfUnknownModels depends on the machine's memory.
+var kvOfUnknownModels = regexp.MustCompile(` --kv-cache-memory-bytes \d+`)
 
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
@@ -67,6 +71,7 @@ func TestCommandLine(t *testing.T) {
 			if c.kwargs["shutdown_timeout"] == nil {
 				rest = strings.TrimSuffix(rest, " --shutdown-timeout 25")
 			}
+			rest = kvOfUnknownModels.ReplaceAllString(rest, "")
 			require.Equal(t, c.want, strings.TrimSpace(rest))
 		})
 	}
@@ -201,8 +206,8 @@ func TestEnvironmentOnTheCPU(t *testing.T) {
 	}{
 		"own cores": {
 			engine.Spec{CPUs: []int{2, 3}},
-			map[string]string{"VLLM_CPU_OMP_THREADS_BIND": "2,3", "VLLM_CPU_KVCACHE_SPACE": "1"},
-			[]string{"OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "VLLM_CACHE_ROOT"},
+			map[string]string{"VLLM_CPU_OMP_THREADS_BIND": "2,3"},
+			[]string{"OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "VLLM_CACHE_ROOT", "VLLM_CPU_KVCACHE_SPACE"},
 		},
 		"cores of two ranks": {
 			engine.Spec{CPUs: []int{0, 1, 4, 5}, Kwargs: map[string]any{"tensor_parallel_size": 2}},
@@ -249,6 +254,36 @@ func TestEnvironmentOnTheCPU(t *testing.T) {
 			require.NotContains(t, strings.Join(cmd.Args, " "), "cache_dir")
 		})
 	}
+}
+
+// The KV cache on the CPU has room for four requests of the longest length, and is told in
+// whatever way the version knows.
+func TestKVCacheOnTheCPU(t *testing.T) {
+	t.Parallel()
+	dir := model(t, randmodel.Options{Hidden: 1024}) // 2 KiB per token
+	spec := engine.Spec{ModelID: "m", Dir: dir, Addr: "127.0.0.1:1", Kwargs: map[string]any{"max_model_len": 65536}}
+	args := func(e vllm.Engine) (string, lifecycle.EnvVars) {
+		cmd, err := e.Command(spec)
+		require.NoError(t, err)
+		return strings.Join(cmd.Args, " "), cmd.Env
+	}
+	line, env := args(installation(t))
+	require.Contains(t, line, "--kv-cache-memory-bytes 536870912")
+	require.NotContains(t, env, "VLLM_CPU_KVCACHE_SPACE")
+	line, env = args(emptyInstallation(t))
+	require.NotContains(t, line, "kv-cache")
+	require.Equal(t, "1", env["VLLM_CPU_KVCACHE_SPACE"], "GiB")
+
+	spec.Kwargs = map[string]any{"max_model_len": 16}
+	line, _ = args(installation(t))
+	require.Contains(t, line, "--kv-cache-memory-bytes 268435456", "room for short requests, too")
+	spec.Env = lifecycle.EnvVars{"VLLM_CPU_KVCACHE_SPACE": "2"}
+	line, env = args(installation(t))
+	require.NotContains(t, line, "kv-cache", "the user has said it")
+	require.Equal(t, "2", env["VLLM_CPU_KVCACHE_SPACE"])
+	spec.Env, spec.Devices = nil, []string{"0"}
+	line, _ = args(installation(t))
+	require.NotContains(t, line, "kv-cache", "vLLM profiles a GPU")
 }
 
 func TestCodeOfAnotherRepositoryMayBeFetched(t *testing.T) {

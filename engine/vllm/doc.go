@@ -54,8 +54,9 @@
 // # On the CPU
 //
 // Without accelerators in the Spec a replica is bound to its cores, and gets a KV cache for
-// four requests of the longest length, at most a quarter of the machine's memory; see
-// VLLM_CPU_OMP_THREADS_BIND and VLLM_CPU_KVCACHE_SPACE, which env_vars override. A
+// four requests of the longest length, of at least 256 MiB and at most a quarter of the
+// machine's memory. VLLM_CPU_OMP_THREADS_BIND in env_vars overrides the one;
+// kv_cache_memory_bytes or VLLM_CPU_KVCACHE_SPACE (GiB) the other. A
 // cache_dir of compilation_config, which vLLM does not use there, becomes VLLM_CACHE_ROOT.
 //
 // # Errors

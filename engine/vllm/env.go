@@ -33,7 +33,7 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 		env["HF_HUB_OFFLINE"] = "1"
 	}
 	if onCPU(spec) {
-		maps.Copy(env, cpuEnvironment(spec))
+		maps.Copy(env, cpuEnvironment(spec, readOptions(inst.pkg)))
 	} else {
 		env["CUDA_VISIBLE_DEVICES"] = strings.Join(spec.Devices, ",")
 	}
@@ -115,15 +115,16 @@ func tracesElsewhere(spec engine.Spec) bool {
 
 // cpuEnvironment bounds cores and memory: vLLM's own defaults bind each replica of a
 // machine to the same core, and take most of the memory for the KV cache.
-func cpuEnvironment(spec engine.Spec) lifecycle.EnvVars {
+func cpuEnvironment(spec engine.Spec, known options) lifecycle.EnvVars {
 	env := lifecycle.EnvVars{}
 	bind, threads := coreBinding(spec.CPUs, ranks(spec.Kwargs))
 	env["VLLM_CPU_OMP_THREADS_BIND"] = bind
 	if bind == "nobind" {
 		env["OMP_NUM_THREADS"] = strconv.Itoa(threads)
 	}
-	if _, set := spec.Kwargs["kv_cache_memory_bytes"]; !set {
-		env["VLLM_CPU_KVCACHE_SPACE"] = strconv.FormatInt(kvSpace(spec, memoryLimit()), 10)
+	_, set := spec.Kwargs[kvOption]
+	if _, has := known[kvOption]; !set && !has {
+		env[kvVariable] = strconv.FormatInt((kvBytes(spec, memoryLimit())+gib-1)/gib, 10)
 	}
 	if dir := compileCache(spec.Kwargs); dir != "" {
 		// On the CPU vLLM ignores cache_dir, cannot load what it has compiled ahead of time,
@@ -168,19 +169,27 @@ func coreBinding(cores []int, ranks int) (bind string, threads int) {
 	return strings.Join(parts, "|"), 0
 }
 
-// kvSpace is the KV cache of a rank in GiB: room for four requests of the longest length,
-// at most a quarter of memory (in bytes; 0 is unknown), and never less than 1, which is
-// vLLM's unit.
-func kvSpace(spec engine.Spec, memory int64) int64 {
-	const gib = 1 << 30
-	want := int64(4)
+// What tells vLLM the size of the KV cache on the CPU: its option in bytes, or, before it had
+// that for the CPU, a variable in GiB.
+const (
+	kvOption   = "kv_cache_memory_bytes"
+	kvVariable = "VLLM_CPU_KVCACHE_SPACE"
+	gib        = 1 << 30
+	kvLeast    = 256 << 20
+)
+
+// kvBytes is the KV cache of a rank: room for four requests of the longest length, at most a
+// quarter of memory (in bytes; 0 is unknown), and never less than kvLeast. vLLM touches all
+// of it before it serves.
+func kvBytes(spec engine.Spec, memory int64) int64 {
+	want := int64(4 * gib)
 	if cfg, err := readModelConfig(spec); err == nil {
 		if perToken := cfg.kvBytesPerToken(); perToken > 0 {
-			want = (4*perToken*cfg.servedLen(spec)/int64(ranks(spec.Kwargs)) + gib - 1) / gib
+			want = 4 * perToken * cfg.servedLen(spec) / int64(ranks(spec.Kwargs))
 		}
 	}
 	if memory > 0 {
-		want = min(want, memory/4/gib/int64(ranks(spec.Kwargs)))
+		want = min(want, memory/4/int64(ranks(spec.Kwargs)))
 	}
-	return max(1, want)
+	return max(kvLeast, want)
 }

@@ -1,7 +1,7 @@
 """vllm serve in two steps: import first, serve when told what.
 
-Run as `python -c THIS PROGRAM`, PROGRAM being the path of the vllm script, with the
-environment of the server. It imports what serving needs, writes one line that begins with
+Run as `python -c THIS eager|compiled PROGRAM`, PROGRAM being the path of the vllm script,
+with the environment of the server. It imports what serving needs, writes one line that begins with
 "spinup preload: ", reads one line from its input, and is the server from there on:
 
     {"argv": ["serve", …], "env": {"NAME": "value", "OTHER": null}}
@@ -25,24 +25,32 @@ Internals that this relies on, as in vLLM 0.32.0:
   set_tracer_provider of OpenTelemetry, which each process calls, works once per process, and
     a process takes its first parent from TRACEPARENT where it has no span of its own
   huggingface_hub.constants.HF_HUB_OFFLINE is read from the environment by an import
+  vllm.env_override imports Inductor only to patch torch._inductor.lowering, in a function that
+    may be called again and that does nothing where there is no Inductor
+  CpuPlatform.register_triton_kernel_overrides, which each worker calls, changes modules alone
 """
 import os
 import sys
 
-program = sys.argv[1]
+eager, program = sys.argv[1] == "eager", sys.argv[2]
 sys.argv = [program]
 if sys.path[0] == "":  # the working folder; a script has its own there
     sys.path[0] = os.path.dirname(program)
 
+import functools
 import gc
-import importlib
+import importlib.abc
+import importlib.util
 import json
 import multiprocessing
 import re
+import types
 
 method = "VLLM_WORKER_MULTIPROC_METHOD"
+lowering = "torch._inductor.lowering"
 
-# What main imports, then what engine core and workers do.
+# What main imports; what the server would import once the engine is ready; what engine core
+# and workers do; what a compiler is.
 server = """
 vllm.entrypoints.cli.main
 vllm.entrypoints.cli.benchmark.main vllm.entrypoints.cli.collect_env vllm.entrypoints.cli.download_kernels
@@ -50,9 +58,20 @@ vllm.entrypoints.cli.launch vllm.entrypoints.cli.openai vllm.entrypoints.cli.pre
 vllm.entrypoints.cli.serve vllm.entrypoints.cli.snapshot
 vllm.entrypoints.launchers.api_server.entry vllm.v1.engine.async_llm uvicorn uvloop
 """.split()
+routes = """
+vllm.entrypoints.anthropic.api_router vllm.entrypoints.generate.generative_scoring.api_router
+vllm.entrypoints.generate.structured_decisions.api_router vllm.entrypoints.openai.chat_completion.api_router
+vllm.entrypoints.openai.completion.api_router vllm.entrypoints.openai.responses.api_router
+vllm.entrypoints.scale_out.derender.api_router vllm.entrypoints.scale_out.render.api_router
+vllm.entrypoints.serve.profile.api_router vllm.entrypoints.serve.tokenize.api_router
+vllm.entrypoints.launchers.run_batch model_hosting_container_standards.sagemaker uvicorn.protocols.websockets.websockets_sansio_impl
+""".split()
 workers = """
-vllm.v1.engine.core vllm.v1.executor.multiproc_executor vllm.v1.worker.cpu_worker
+vllm.v1.engine.core vllm.v1.core.sched.scheduler vllm.v1.executor.multiproc_executor vllm.v1.worker.cpu_worker
 vllm.model_executor.models.llama vllm.model_executor.model_loader.default_loader
+vllm.model_executor.layers.quantization.online.base
+""".split()
+compiler = """
 torch._dynamo torch._inductor.compile_fx
 """.split()
 
@@ -60,20 +79,78 @@ torch._dynamo torch._inductor.compile_fx
 def imports():
     """Imports all of it and tells what stands against forks; "" means nothing."""
     gc.disable()  # imports make much and drop little
-    for name in server:
-        importlib.import_module(name)
+    import_without_inductor()
+    give_back = compile_when_called() if eager else lambda: None
+    load(server)
+    load(routes)
     from vllm.platforms import current_platform
 
     why = obstacle(current_platform)
     if not why:
-        for name in workers:
-            importlib.import_module(name)
+        load(workers if eager else workers + compiler)
         why = obstacle(current_platform)
+    give_back()
     if not why:
         children_are_forks(type(current_platform))
     gc.enable()
     gc.freeze()  # what is here stays, so no collection has to look at it
     return why
+
+
+def load(names):
+    for name in names:
+        importlib.import_module(name)
+
+
+def import_without_inductor():
+    """Imports vllm, and has its patch of Inductor wait until somebody imports that."""
+    sys.modules["torch._inductor"] = None  # what vLLM takes for: there is none
+    try:
+        import vllm.env_override as override
+    finally:
+        del sys.modules["torch._inductor"]
+    if not callable(override._patch_inductor_fallback_allow_list):
+        raise TypeError("env_override._patch_inductor_fallback_allow_list is no function")
+
+    class Later(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if name != lowering:
+                return None
+            sys.meta_path.remove(self)
+            spec = importlib.util.find_spec(name)
+            run = spec.loader.exec_module
+
+            def run_and_patch(module):
+                run(module)
+                sys.modules["torch._inductor"].lowering = module  # as an import does after this
+                override._patch_inductor_fallback_allow_list()
+
+            spec.loader.exec_module = run_and_patch
+            return spec
+
+    sys.meta_path.insert(0, Later())
+
+
+def compile_when_called():
+    """Has decorators of imported functions import the compiler only when such a function is called."""
+    import torch
+
+    compile = torch.compile
+
+    def later(function=None, **how):
+        if function is None:
+            return lambda function: later(function, **how)
+        if not isinstance(function, types.FunctionType):
+            return compile(function, **how)
+
+        @functools.cache
+        def compiled():
+            return compile(function, **how)
+
+        return functools.wraps(function)(lambda *args, **kwargs: compiled()(*args, **kwargs))
+
+    torch.compile = later
+    return lambda: setattr(torch, "compile", compile)
 
 
 def obstacle(platform):
@@ -96,6 +173,8 @@ def children_are_forks(platform):
     registry = importlib.import_module("vllm.model_executor.models.registry")
     if not callable(registry._run_in_subprocess):
         raise TypeError("registry._run_in_subprocess is no function")
+    platform.register_triton_kernel_overrides()
+    platform.register_triton_kernel_overrides = classmethod(lambda cls: None)  # done for all of them
     platform.check_and_update_config = classmethod(check_and_fork)
     registry._run_in_subprocess = run_in_fork
     os.environ[method] = "fork"

@@ -22,6 +22,8 @@ class CpuPlatform:
     @classmethod
     def is_cpu(cls): return True
     @classmethod
+    def register_triton_kernel_overrides(cls): print("kernels", flush=True)
+    @classmethod
     def check_and_update_config(cls, config): os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
 current_platform = CpuPlatform()
 `,
@@ -29,6 +31,8 @@ current_platform = CpuPlatform()
 import os, sys, multiprocessing
 def child():
     import torch
+    from vllm.platforms import current_platform
+    current_platform.register_triton_kernel_overrides()
     print("child", sorted(os.sched_getaffinity(0)), torch.threads, sys.modules["opentelemetry.trace"]._TRACER_PROVIDER_SET_ONCE is parent, sys.modules["opentelemetry.context"].current, flush=True)
 import opentelemetry.trace
 parent = opentelemetry.trace._TRACER_PROVIDER_SET_ONCE
@@ -39,6 +43,13 @@ def main():
     current_platform.check_and_update_config(None)
     print("described in a process of its own", registry.describe() not in (-1, os.getpid()), flush=True)
     print("main", sys.argv[1:], os.environ.get("LATE"), os.environ.get("EARLY"), constants.HF_HUB_OFFLINE, sys.path[0], flush=True)
+    import torch
+    from vllm.entrypoints.cli import serve
+    print("compiled", torch.compiled, end=" ")
+    print(serve.double(1) + serve.double(2), torch.compiled, torch.compile.__name__, flush=True)
+    print("inductor", "torch._inductor" in sys.modules, end=" ")
+    from torch._inductor import lowering
+    print(lowering.patched, flush=True)
     method = os.environ["VLLM_WORKER_MULTIPROC_METHOD"]
     print("method", method, flush=True)
     if method == "fork":
@@ -49,11 +60,35 @@ def main():
     return 7
 `,
 	"vllm/model_executor/models/registry": "import os\ndef _run_in_subprocess(work): return -1\ndef describe(): return _run_in_subprocess(os.getpid)\n",
-	"torch":                               "threads = 0\ndef set_num_threads(n):\n    global threads\n    threads = n\n",
-	"huggingface_hub/constants":           "HF_HUB_OFFLINE = False\ndef _is_true(v): return v == '1'\n",
-	"opentelemetry/trace":                 "class Once: pass\n_TRACER_PROVIDER_SET_ONCE = Once()\n",
-	"opentelemetry/context":               "Context = dict\ncurrent = None\ndef attach(context):\n    global current\n    current = context\n",
-	"vllm/entrypoints/cli/serve":          "import sys\n",
+	"vllm/env_override": `
+def _patch_inductor_fallback_allow_list():
+    try:
+        from torch._inductor import lowering
+    except ImportError:
+        return
+    lowering.patched += 1
+_patch_inductor_fallback_allow_list()
+`,
+	"torch/_inductor/lowering":   "patched = 0\n",
+	"torch/_inductor/compile_fx": "import torch._inductor.lowering\n",
+	"torch": `
+threads = 0
+compiled = []
+def set_num_threads(n):
+    global threads
+    threads = n
+def compile(function=None, **how):
+    compiled.append(how)
+    return function or (lambda function: function)
+`,
+	"huggingface_hub/constants": "HF_HUB_OFFLINE = False\ndef _is_true(v): return v == '1'\n",
+	"opentelemetry/trace":       "class Once: pass\n_TRACER_PROVIDER_SET_ONCE = Once()\n",
+	"opentelemetry/context":     "Context = dict\ncurrent = None\ndef attach(context):\n    global current\n    current = context\n",
+	"vllm/entrypoints/cli/serve": `
+import torch
+@torch.compile(dynamic=True)
+def double(n): return 2 * n
+`,
 }
 
 // stubbed writes an installation that imports in no time, and returns its program.
@@ -85,9 +120,14 @@ func stubbed(t *testing.T, replace map[string]string) (program, launcher string)
 
 func launch(t *testing.T, replace map[string]string, input string, env ...string) (output string, exit int) {
 	t.Helper()
+	return launchAs(t, "eager", replace, input, env...)
+}
+
+func launchAs(t *testing.T, mode string, replace map[string]string, input string, env ...string) (output string, exit int) {
+	t.Helper()
 	testenv.Real(t, "python3")
 	program, launcher := stubbed(t, replace)
-	cmd := exec.CommandContext(t.Context(), "python3", "-c", launcher, program)
+	cmd := exec.CommandContext(t.Context(), "python3", "-c", launcher, mode, program)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "EARLY=1", "PYTHONDONTWRITEBYTECODE=1"}, env...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
@@ -102,19 +142,30 @@ const order = `{"argv": ["serve", "/m", "ü"], "env": {"LATE": "x", "EARLY": nul
 func TestLauncherBecomesTheServer(t *testing.T) {
 	t.Parallel()
 	out, exit := launch(t, nil, order)
-	require.Equal(t, `spinup preload: imported; workers are forked
+	require.Equal(t, `kernels
+spinup preload: imported; workers are forked
 described in a process of its own True
 main ['serve', '/m', 'ü'] x None True ROOT
+compiled [] 6 [{'dynamic': True}] compile
+inductor False 1
 method fork
 child [0] 3 False {}
 `, out)
 	require.Equal(t, 7, exit)
 }
 
+// What vLLM patches of Inductor is patched whenever that is imported, once.
+func TestLauncherImportsTheCompiler(t *testing.T) {
+	t.Parallel()
+	out, exit := launchAs(t, "compiled", nil, order)
+	require.Contains(t, out, "compiled [{'dynamic': True}] 6 [{'dynamic': True}] compile\ninductor True 1\n")
+	require.Equal(t, 7, exit)
+}
+
 func TestLauncherEndsWithItsInput(t *testing.T) {
 	t.Parallel()
 	out, exit := launch(t, nil, "")
-	require.Equal(t, "spinup preload: imported; workers are forked\n", out)
+	require.Equal(t, "kernels\nspinup preload: imported; workers are forked\n", out)
 	require.Zero(t, exit)
 }
 
@@ -141,8 +192,9 @@ func TestLauncherStepsAside(t *testing.T) {
 	t.Parallel()
 	other := strings.ReplaceAll(stubs["vllm/platforms"], "check_and_update_config", "check_config")
 	for says, replace := range map[string]map[string]string{
-		"AttributeError: type object 'CpuPlatform' has no attribute 'check_and_update_config'": {"vllm/platforms": other},
-		"ModuleNotFoundError: No module named 'gone'":                                          {"uvicorn": "import gone\n"},
+		"AttributeError: type object 'CpuPlatform' has no attribute 'check_and_update_config'":              {"vllm/platforms": other},
+		"ModuleNotFoundError: No module named 'gone'":                                                       {"uvicorn": "import gone\n"},
+		"AttributeError: module 'vllm.env_override' has no attribute '_patch_inductor_fallback_allow_list'": {"vllm/env_override": ""},
 	} {
 		out, exit := launch(t, replace, order)
 		require.Equal(t, "spinup preload: "+says+"; vLLM starts when the model is there\nplain ['serve', '/m', 'ü'] x None\n", out)

@@ -52,7 +52,11 @@ func (e Engine) Preload(spec engine.Spec) (engine.Command, error) {
 	}
 	env := environment(spec, inst)
 	maps.Copy(env, importEnvironment(spec, inst))
-	return engine.Command{Path: python, Args: []string{"-c", launcher, inst.path}, Env: env, Vital: []string{titlePrefix(spec) + "::"}}, nil
+	mode := "compiled"
+	if truthy(spec.Kwargs["enforce_eager"]) {
+		mode = "eager" // imports no compiler; where that changes, workers do
+	}
+	return engine.Command{Path: python, Args: []string{"-c", launcher, mode, inst.path}, Env: env, Vital: []string{titlePrefix(spec) + "::"}}, nil
 }
 
 func notPreloadable(why string) error {
