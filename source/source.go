@@ -52,3 +52,12 @@ type InPlace interface {
 	// LocalDir returns the absolute path of the directory.
 	LocalDir() string
 }
+
+// A Creator is a Source that takes new files. Optional.
+type Creator interface {
+	Source
+	// Create stores content, which is at its begin and has f's Size and Digest, as the file
+	// f.Path: whole or not at all, and only where there is no file of that name. Where there
+	// is one, nothing changes and errors.Is(err, fs.ErrExist).
+	Create(ctx context.Context, f File, content io.ReadSeeker) error
+}

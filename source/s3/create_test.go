@@ -1,0 +1,89 @@
+package s3_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/spinup-llm/spinup/internal/s3test"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+	"github.com/stretchr/testify/require"
+)
+
+func fileOf(text string) source.File {
+	sum := sha256.Sum256([]byte(text))
+	return source.File{Path: "a/f", Size: int64(len(text)), Digest: source.Digest{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}}
+}
+
+func TestServerTakesOneOfMany(t *testing.T) {
+	t.Parallel()
+	srv := s3test.Start(t)
+	srv.Bucket(t, "models")
+	to := open(t, "s3://models/x/", srv.Env()).(source.Creator)
+	var won atomic.Value
+	var wins atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			text := strings.Repeat(string(rune('a'+i)), 1<<16)
+			err := to.Create(t.Context(), fileOf(text), strings.NewReader(text))
+			if err == nil {
+				wins.Add(1)
+				won.Store(text)
+			} else if !errors.Is(err, fs.ErrExist) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 1, wins.Load())
+	man, err := to.Resolve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, won.Load(), readAll(t, to, man.Files[0]))
+}
+
+func TestServerRefusesToCreate(t *testing.T) {
+	t.Parallel()
+	srv := s3test.Start(t)
+	srv.Bucket(t, "models")
+	srv.Public(t, "models")
+	to := open(t, "s3://models/x/", srv.Env()).(source.Creator)
+	require.ErrorIs(t, to.Create(t.Context(), source.File{Path: "../f"}, strings.NewReader("")), lifecycle.Invalid)
+	other := fileOf("text")
+	err := to.Create(t.Context(), other, strings.NewReader("tExt"))
+	require.Error(t, err, "the service checks the digest")
+
+	err = open(t, "s3://anonymous@models/x/", srv.Env()).(source.Creator).Create(t.Context(), other, strings.NewReader("text"))
+	require.ErrorIs(t, err, lifecycle.AccessDenied)
+	require.ErrorContains(t, err, "s3:PutObject on arn:aws:s3:::models/x/a/f")
+
+	err = open(t, "s3://nosuch/x/", srv.Env()).(source.Creator).Create(t.Context(), other, strings.NewReader("text"))
+	require.ErrorIs(t, err, lifecycle.NotFound)
+	_, err = to.Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.NotFound, "nothing was stored")
+}
+
+// A service that fails once is asked again, with all of the bytes.
+func TestCreateIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int32
+	srv := s3test.NewFake(t)
+	srv.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if tries.Add(1) == 1 {
+			s3test.Fail(w, http.StatusServiceUnavailable, "SlowDown", "Reduce your request rate")
+			return true
+		}
+		require.Equal(t, "*", r.Header.Get("If-None-Match"))
+		require.EqualValues(t, 4, r.ContentLength)
+		return true
+	}
+	require.NoError(t, open(t, "s3://models/x/", srv.Env()).(source.Creator).Create(t.Context(), fileOf("text"), strings.NewReader("text")))
+	require.EqualValues(t, 2, tries.Load())
+}
