@@ -108,7 +108,11 @@ func (s *startup) files(ctx context.Context) error {
 			return entry.err
 		}
 		err := s.wait(ctx, entry)
-		if err == nil || !errors.Is(err, lifecycle.Canceled) || ctx.Err() != nil {
+		if err == nil {
+			s.takeCompiled(ctx, s.state.Source, s.state.Manifest)
+			return nil
+		}
+		if !errors.Is(err, lifecycle.Canceled) || ctx.Err() != nil {
 			return err
 		}
 		// The replica that did the work was stopped: do it here.
@@ -180,6 +184,10 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	})
 	g.Go(func() error { return s.download(ctx, src, man, entry) })
 	g.Go(func() error { return s.extraFiles(ctx) })
+	g.Go(func() error {
+		s.takeCompiled(ctx, src, man)
+		return nil
+	})
 	return g.Wait()
 }
 

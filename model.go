@@ -34,7 +34,9 @@ type model struct {
 	emit   func(lifecycle.Event)
 	set    *replica.Set
 	nodes  nodeFiles
-	made   time.Time
+
+	published claims // keys of the compile cache
+	made      time.Time
 
 	telemetry *telemetry
 }

@@ -72,6 +72,8 @@ func (o *Options) limit(stage lifecycle.Stage) time.Duration {
 	switch stage {
 	case lifecycle.StageResolve, lifecycle.StageCheck:
 		return 2 * time.Minute
+	case lifecycle.StageCompileCache: // nothing depends on it
+		return 30 * time.Second
 	default:
 		return 10 * time.Minute
 	}

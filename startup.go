@@ -18,6 +18,8 @@ type startup struct {
 	*model
 	scope lifecycle.Scope
 	state *ReplicaState
+
+	compiled *compiled // nil without a compile cache
 }
 
 // start implements replica.Start. On failure the OnFailure hook has run.
@@ -31,6 +33,7 @@ func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node
 	process, err := s.run(ctx)
 	if err != nil {
 		s.failed(ctx, err)
+		s.compiled.close()
 		m.telemetry.forget(scope.Replica, time.Now(), err)
 		return nil, err
 	}
@@ -51,10 +54,15 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 		return nil, err
 	}
 	s.state.Spec.Dir, s.state.Spec.Trace = s.state.Dir, s.engineSpans(ctx)
+	s.enterRoom()
 	if err := s.hook(ctx, lifecycle.StageCallback, "OnBeforeEngineStart", Callback.OnBeforeEngineStart); err != nil {
 		return nil, err
 	}
+	s.checkRoom()
 	process, err := s.launch(ctx, early)
+	if err != nil && s.doWithout(ctx, err) {
+		process, err = s.launch(ctx, early) // anew: what was early is gone
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -152,14 +160,33 @@ type instance struct {
 
 func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
 	i := &instance{startup: s, process: p, done: make(chan struct{})}
+	life, gone := context.WithCancel(ctx)
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		s.publish(life)
+	}()
 	go func() {
 		defer close(i.done)
 		<-p.Done()
+		i.leaveRoom(published, gone)
 		if err := p.Err(); err != nil {
 			s.failed(ctx, err)
 		}
 	}()
 	return i
+}
+
+// leaveRoom waits a little for what is being published, and removes the room.
+func (i *instance) leaveRoom(published <-chan struct{}, gone context.CancelFunc) {
+	defer gone()
+	select {
+	case <-published:
+	case <-time.After(grace):
+		gone()
+		<-published // stage leaves it behind where it hangs
+	}
+	i.compiled.close()
 }
 
 func (i *instance) Endpoint() *url.URL    { return i.process.Endpoint() }

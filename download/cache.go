@@ -99,6 +99,13 @@ func (l *Lease) fill(ctx context.Context, m *Manager, src source.Source, store s
 	return m.finish(ctx, src, plan, report)
 }
 
+// Folder returns the absolute path of a folder in the store that belongs to no model. Prune
+// leaves it alone.
+func (c *Cache) Folder(name string) (string, error) {
+	store, err := c.store()
+	return filepath.Join(store, "."+name), err
+}
+
 // store returns the absolute path of the store, which exists then.
 func (c *Cache) store() (string, error) {
 	dir := c.StoreDir

@@ -57,6 +57,21 @@ type Preloader interface {
 	Become(preloaded, cmd Command) (input []byte, err error)
 }
 
+// A Cacher is an Engine that keeps below Spec.CacheDir what spares its next start work, such as
+// compiled code. Optional; its methods are pure as well.
+type Cacher interface {
+	Engine
+	// CacheKey returns all that those files depend on beside the model's, by name: versions,
+	// hardware, options. What one start made is given to another one with the same key, and
+	// it may be code: what is in doubt belongs into the key, and no secret does. Dir, Weights,
+	// Addr, Trace and CacheDir of spec do not count and may be missing. An error says why this
+	// start has to do without.
+	CacheKey(spec Spec) (map[string]string, error)
+	// Cached reports whether the file at path, with slashes and below Spec.CacheDir, is one of
+	// them and no lock, log or temporary file.
+	Cached(path string) bool
+}
+
 // A Tracer is an Engine that exports spans of its start over OTLP. Optional.
 type Tracer interface {
 	Engine

@@ -16,8 +16,11 @@ type Spec struct {
 	Env     lifecycle.EnvVars // on top of what the driver sets
 	Devices []string          // accelerators; empty means the CPU
 	CPUs    []int             // cores, for an engine on the CPU; empty means all
-	Addr    string            // host:port to listen on; "" lets Start choose a free one on loopback
-	Trace   Trace
+	// CacheDir is where a Cacher keeps what spares later starts work, for this process alone; ""
+	// means where the engine does by itself.
+	CacheDir string
+	Addr     string // host:port to listen on; "" lets Start choose a free one on loopback
+	Trace    Trace
 }
 
 // String names model, folder and address. Kwargs and Weights may hold secrets.

@@ -14,6 +14,7 @@ const (
 	StageCallback      Stage = "callback"       // OnBeforeDownloadModelFilesDistributed and the like
 	StageDownload      Stage = "download"       // bytes to disk, verified
 	StageCheck         Stage = "check"          // the model's files make sense
+	StageCompileCache  Stage = "compile_cache"  // what another start compiled is fetched, or this one's published
 	StagePreload       Stage = "preload"        // engine process starts and imports, no model yet
 	StageEngineConfig  Stage = "engine_config"  // engine reads its configuration
 	StageLoadWeights   Stage = "load_weights"   // into memory or onto the accelerator

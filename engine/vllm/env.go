@@ -35,6 +35,9 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	if onCPU(spec) {
 		maps.Copy(env, cpuEnvironment(spec, readOptions(inst.pkg)))
 	} else {
+		if spec.CacheDir != "" {
+			env["VLLM_CACHE_ROOT"] = spec.CacheDir
+		}
 		env["CUDA_VISIBLE_DEVICES"] = strings.Join(spec.Devices, ",")
 	}
 	maps.Copy(env, traceEnvironment(spec))
@@ -126,7 +129,7 @@ func cpuEnvironment(spec engine.Spec, known options) lifecycle.EnvVars {
 	if _, has := known[kvOption]; !set && !has {
 		env[kvVariable] = strconv.FormatInt((kvBytes(spec, memoryLimit())+gib-1)/gib, 10)
 	}
-	if dir := compileCache(spec.Kwargs); dir != "" {
+	if dir := cmp.Or(compileCache(spec.Kwargs), spec.CacheDir); dir != "" {
 		// On the CPU vLLM ignores cache_dir, cannot load what it has compiled ahead of time,
 		// and compiles anew; with these three a second start finds its code.
 		env["VLLM_CACHE_ROOT"] = dir

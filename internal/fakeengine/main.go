@@ -47,7 +47,7 @@ func Main() {
 	}
 	switch os.Args[1] {
 	case engineArg:
-		(&fake{modes: strings.Split(os.Args[2], ","), addr: os.Args[3], dir: os.Args[4]}).run()
+		(&fake{modes: strings.Split(os.Args[2], ","), addr: os.Args[3], dir: os.Args[4], cache: os.Args[5]}).run()
 	case earlyArg:
 		early(strings.Split(os.Args[2], ","), os.Args[3])
 	case childArg:
@@ -59,8 +59,8 @@ func Main() {
 }
 
 type fake struct {
-	modes     []string
-	addr, dir string
+	modes            []string
+	addr, dir, cache string
 }
 
 func (f *fake) is(mode string) bool { return slices.Contains(f.modes, mode) }
@@ -102,6 +102,9 @@ func (f *fake) load() {
 		for range 8 {
 			say(line + "\rnoise")
 		}
+	}
+	if f.cache != "" {
+		f.compile()
 	}
 	say("stage load_weights")
 	for i := range 3 {
