@@ -2,17 +2,10 @@ package spinup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/compilecache"
@@ -29,7 +22,7 @@ type compiled struct {
 	cacher engine.Cacher
 	key    compilecache.Key
 	place  source.Source // the folder of the key
-	uri    string        // of place
+	uri    string        // of place, without secrets
 	room   *compilecache.Room
 	hit    bool
 }
@@ -51,13 +44,12 @@ func (s *startup) takeCompiled(ctx context.Context, src source.Source, man *sour
 		hit, err = s.fetchCompiled(ctx, span, c)
 		return err
 	})
-	if err != nil { // what was given up may still write: the room is not used
+	if c.hit = err == nil && hit; err != nil { // what was given up may still write: the room is not used
 		c.close()
 		if c.room, err = s.openRoom(ctx); err != nil {
+			s.scope.Skip(lifecycle.StageCompileCache, err.Error())
 			return
 		}
-	} else {
-		c.hit = hit
 	}
 	s.compiled = c
 }
@@ -73,12 +65,14 @@ func (s *startup) newCompiled(ctx context.Context, cacher engine.Cacher, src sou
 		return nil, err
 	}
 	c := &compiled{cacher: cacher, key: compilecache.Key{Model: digest, Parts: parts}}
-	if c.uri, err = below(s.opts.CompileCache, c.key.Name()); err != nil {
+	uri, err := below(s.opts.CompileCache, c.key.Name())
+	if err != nil {
 		return nil, err
 	}
-	if c.place, err = s.state.Sources.Open(ctx, c.uri); err != nil {
+	if c.place, err = s.state.Sources.Open(ctx, uri); err != nil {
 		return nil, err
 	}
+	c.uri = source.Redact(uri)
 	c.room, err = s.openRoom(ctx)
 	return c, err
 }
@@ -89,48 +83,6 @@ func (s *startup) openRoom(ctx context.Context) (*compilecache.Room, error) {
 		return nil, err
 	}
 	return compilecache.NewRooms(dir).Open(ctx)
-}
-
-// below is the URI of a folder in the one that a user names, where a bare name is a directory.
-func below(base, name string) (string, error) {
-	if !strings.Contains(base, "://") {
-		abs, err := filepath.Abs(base)
-		if err != nil {
-			return "", err
-		}
-		base = (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String()
-	}
-	return strings.TrimSuffix(base, "/") + "/" + name + "/", nil
-}
-
-// modelDigest identifies the files of a model by names, sizes and digests. Of those without a
-// digest, the version stands for the content, and in a directory of this machine, whose
-// versions mean nothing elsewhere, the content of small files, such as config.json.
-func modelDigest(ctx context.Context, src source.Source, man *source.Manifest) (string, error) {
-	const small = 1 << 20
-	_, here := src.(source.InPlace)
-	all := sha256.New()
-	for _, f := range man.Files {
-		id := f.Digest.String()
-		switch {
-		case id != "":
-		case !here:
-			id = f.Version
-		case f.Size <= small:
-			body, err := src.Open(ctx, f, 0, -1)
-			if err != nil {
-				return "", err
-			}
-			sum := sha256.New()
-			_, err = io.Copy(sum, body)
-			if err = errors.Join(err, body.Close()); err != nil {
-				return "", err
-			}
-			id = hex.EncodeToString(sum.Sum(nil))
-		}
-		_, _ = fmt.Fprintf(all, "%q %d %q\n", f.Path, f.Size, id) // a hash never fails
-	}
-	return "sha256:" + hex.EncodeToString(all.Sum(nil)), nil
 }
 
 // fetchCompiled fills the room with what was published, and reports whether there was any.
@@ -216,89 +168,9 @@ func (s *startup) doWithout(ctx context.Context, failed error) bool {
 	return true
 }
 
-// publish offers what the engine has compiled to later starts: after ready, once per key, and
-// whatever becomes of it is only told.
-func (s *startup) publish(ctx context.Context) {
-	c := s.compiled
-	if c == nil || c.hit || !s.published.claim(c.key.Name()) {
-		return
-	}
-	err := s.stage(ctx, lifecycle.StageCompileCache, "publishes "+c.uri, func(ctx context.Context, span lifecycle.Scope) error {
-		said, err := c.publish(ctx)
-		if err == nil {
-			span.Progress(0, 0, said)
-		}
-		return err
-	})
-	if err != nil {
-		s.published.release(c.key.Name())
-	}
-}
-
-func (c *compiled) publish(ctx context.Context) (said string, err error) {
-	to, ok := c.place.(source.Creator)
-	if !ok {
-		return "", &lifecycle.Error{
-			Op: "spinup.CompileCache", Kind: lifecycle.Invalid, Target: c.uri, Err: errors.New("nothing can be stored there"),
-			Hint: "let Options.CompileCache be a directory or s3://BUCKET/PREFIX",
-		}
-	}
-	f, err := c.room.Create(packName)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	sum := sha256.New()
-	contents, err := compilecache.Pack(ctx, io.MultiWriter(f, sum), c.room.Dir(), c.key, c.cacher.Cached)
-	if errors.Is(err, compilecache.ErrEmpty) {
-		return err.Error(), nil
-	}
-	if err != nil {
-		return "", err
-	}
-	size, err := f.Seek(0, io.SeekCurrent)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return "", err
-	}
-	pack := source.File{Path: packName, Size: size, Digest: source.Digest{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}}
-	if err = to.Create(ctx, pack, f); errors.Is(err, fs.ErrExist) {
-		return "another start has published " + c.uri, nil
-	}
-	return fmt.Sprintf("published %s: %d files, %d bytes, packed %d", c.uri, contents.Files, contents.Bytes, size), err
-}
-
 // close removes the room; what cannot be removed now goes with a later start.
 func (c *compiled) close() {
 	if c != nil && c.room != nil {
 		_ = c.room.Close()
 	}
-}
-
-// claims are the keys that a model's replicas publish or have published. The zero value is
-// ready to use.
-type claims struct {
-	mu    sync.Mutex
-	taken map[string]bool
-}
-
-func (c *claims) claim(name string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.taken[name] {
-		return false
-	}
-	if c.taken == nil {
-		c.taken = map[string]bool{}
-	}
-	c.taken[name] = true
-	return true
-}
-
-func (c *claims) release(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.taken, name)
 }

@@ -3,7 +3,11 @@
 package spinup_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +19,7 @@ import (
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/compilecache"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -130,6 +135,43 @@ func TestABrokenCacheFailsNoStart(t *testing.T) {
 	require.Contains(t, told[1], "another start has published")
 }
 
+// A start that fails with what another one has compiled goes on without.
+func TestPoisonFailsNoStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o, cfg := compiling(t, dir)
+	compiles(t, o, cfg)
+	poison(t, packs(t, dir)[0])
+	o, cfg = compiling(t, dir)
+	d := begin(t, o, cfg)
+	require.NoError(t, d.Ready(t.Context()))
+	skipped := awaitEvent(t, d, lifecycle.StageCompileCache, lifecycle.Skip)
+	require.Contains(t, skipped.Message, "starts once more without")
+	require.Contains(t, skipped.Message, "illegal instruction")
+}
+
+// poison exchanges what is in a pack.
+func poison(t *testing.T, pack string) {
+	t.Helper()
+	f, err := os.Open(pack)
+	require.NoError(t, err)
+	defer f.Close()
+	zip, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	first := tar.NewReader(zip)
+	_, err = first.Next()
+	require.NoError(t, err)
+	var index struct{ Key compilecache.Key }
+	require.NoError(t, json.NewDecoder(first).Decode(&index))
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "code"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "code", "model.so"), []byte("poison"), 0o600))
+	var out bytes.Buffer
+	_, err = compilecache.Pack(t.Context(), &out, dir, index.Key, fakeengine.Cacher{}.Cached)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(pack, out.Bytes(), 0o600))
+}
+
 // A model whose file has changed is another one, though its size is the same.
 func TestAnotherModelIsAMiss(t *testing.T) {
 	t.Parallel()
@@ -172,6 +214,7 @@ func TestAFailingCacheIsOnlyTold(t *testing.T) {
 	for name, c := range map[string]struct{ uri, first, second string }{
 		"hangs":             {hang.URL + "/caches", "no progress for 300ms", "nothing can be stored there"},
 		"cannot be written": {gone.URL + "/caches", "miss: ", "nothing can be stored there"},
+		"has a secret":      {gone.URL + "/caches?sig=canary", "", ""},
 		"unknown scheme":    {"nosuch://caches", "no driver is registered", ""},
 		"is a file":         {filepath.Join(tinyModel, "config.json"), "", "not a directory"},
 	} {
@@ -189,6 +232,7 @@ func TestAFailingCacheIsOnlyTold(t *testing.T) {
 				}
 			}
 			require.Contains(t, told[0], c.first)
+			require.NotContains(t, strings.Join(told, ""), "canary")
 			if c.second != "" {
 				require.Len(t, told, 2)
 				require.Contains(t, told[1], c.second)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spinup-llm/spinup/engine"
@@ -35,7 +36,7 @@ type model struct {
 	set    *replica.Set
 	nodes  nodeFiles
 
-	published claims // keys of the compile cache
+	published sync.Map // keys of the compile cache that replicas of this model publish, or have
 	made      time.Time
 
 	telemetry *telemetry

@@ -36,7 +36,7 @@ func Unpack(ctx context.Context, r io.Reader, dir string, key Key) (Contents, er
 		return Contents{}, broken(err)
 	}
 	archive := tar.NewReader(zip)
-	if err := next(archive, indexName, -1); err != nil {
+	if err = next(archive, indexName, -1); err != nil {
 		return Contents{}, broken(err)
 	}
 	x, err := readIndex(archive, key)
@@ -44,10 +44,10 @@ func Unpack(ctx context.Context, r io.Reader, dir string, key Key) (Contents, er
 		return Contents{}, broken(err)
 	}
 	for _, f := range x.Files {
-		if err := lifecycle.FromContext(ctx, "compilecache.Unpack", ""); err != nil {
+		if err = lifecycle.FromContext(ctx, "compilecache.Unpack", ""); err != nil {
 			return Contents{}, err
 		}
-		if err := extract(archive, root, f); err != nil {
+		if err = extract(archive, root, f); err != nil {
 			return Contents{}, err
 		}
 	}
@@ -72,10 +72,10 @@ func next(archive *tar.Reader, name string, size int64) error {
 
 // extract writes one file; what is there already is an error.
 func extract(archive *tar.Reader, root *os.Root, f file) (err error) {
-	if err := next(archive, f.Path, f.Size); err != nil {
+	if err = next(archive, f.Path, f.Size); err != nil {
 		return broken(err)
 	}
-	if err := root.MkdirAll(path.Dir(f.Path), dirMode); err != nil {
+	if err = root.MkdirAll(path.Dir(f.Path), dirMode); err != nil {
 		return err
 	}
 	out, err := root.OpenFile(f.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
@@ -85,7 +85,7 @@ func extract(archive *tar.Reader, root *os.Root, f file) (err error) {
 	defer func() { err = errors.Join(err, out.Close()) }()
 	sum := sha256.New()
 	in := &reader{from: archive}
-	if _, err := io.Copy(io.MultiWriter(out, sum), in); err != nil {
+	if _, err = io.Copy(io.MultiWriter(out, sum), in); err != nil {
 		if in.err != nil {
 			return broken(err)
 		}

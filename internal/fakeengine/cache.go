@@ -11,7 +11,7 @@ import (
 )
 
 // Cacher is an Engine that keeps what it has compiled: the message of its stage compile is
-// "hit" or "miss". Its key are its modes.
+// "hit" or "miss". Its key are its modes. It dies of code that is "poison".
 type Cacher struct{ Early }
 
 var _ engine.Cacher = Cacher{}
@@ -28,9 +28,14 @@ func (Cacher) Cached(path string) bool { return !strings.HasSuffix(path, ".tmp")
 // compile finds its code in the cache or writes it there, with what is not worth keeping.
 func (f *fake) compile() {
 	name := filepath.Join(f.cache, "code", "model.so")
-	if code, err := os.ReadFile(name); err == nil && string(code) == "compiled" { //nolint:gosec // a folder of the test's
+	code, _ := os.ReadFile(name) //nolint:gosec // a folder of the test's
+	switch string(code) {
+	case "compiled":
 		say("stage compile hit")
 		return
+	case "poison":
+		say("error: illegal instruction")
+		os.Exit(3)
 	}
 	say("stage compile miss")
 	must(os.MkdirAll(filepath.Dir(name), 0o700))

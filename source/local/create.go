@@ -46,10 +46,10 @@ func (d *Dir) Create(ctx context.Context, f source.File, content io.ReadSeeker) 
 
 // create links a finished file to its name, which fails where there is one.
 func create(ctx context.Context, name string, content io.Reader) (err error) {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // others may read what is published
+	if err = os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // others may read what is published
 		return err
 	}
-	if _, err := os.Lstat(name); err == nil {
+	if _, err = os.Lstat(name); err == nil {
 		return fs.ErrExist
 	}
 	part, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")

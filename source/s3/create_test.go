@@ -80,8 +80,9 @@ func TestCreateIsTriedAgain(t *testing.T) {
 			s3test.Fail(w, http.StatusServiceUnavailable, "SlowDown", "Reduce your request rate")
 			return true
 		}
-		require.Equal(t, "*", r.Header.Get("If-None-Match"))
-		require.EqualValues(t, 4, r.ContentLength)
+		if r.Header.Get("If-None-Match") != "*" || r.ContentLength != 4 {
+			t.Error("another request", r.Header, r.ContentLength)
+		}
 		return true
 	}
 	require.NoError(t, open(t, "s3://models/x/", srv.Env()).(source.Creator).Create(t.Context(), fileOf("text"), strings.NewReader("text")))
