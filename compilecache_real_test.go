@@ -188,7 +188,7 @@ func TestRealSecondMachineNeedsNotCompile(t *testing.T) {
 // greet returns what the model writes.
 func greet(t *testing.T, h http.Handler) string {
 	t.Helper()
-	body := `{"model":"tiny","messages":[{"role":"user","content":"Hello"}],"max_tokens":8,"temperature":0}`
+	body := `{"model":"tiny","messages":[{"role":"user","content":"Hello"}],"max_tokens":8,"temperature":0,"ignore_eos":true}`
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/chat/completions", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
@@ -198,5 +198,6 @@ func greet(t *testing.T, h http.Handler) string {
 	}
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
 	require.Len(t, answer.Choices, 1, w.Body.String())
+	require.NotEmpty(t, answer.Choices[0].Message.Content)
 	return answer.Choices[0].Message.Content
 }
