@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/spinup-llm/spinup/internal/idle"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -52,6 +53,10 @@ func (d *Deployment) Serve(ctx context.Context, l net.Listener) error {
 // ServeHandler is Serve with a handler of the caller's around or beside d.Handler().
 func (d *Deployment) ServeHandler(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := d.server(h)
+	if server.TLSConfig == nil {
+		parking := idle.Listen(l, server.IdleTimeout)
+		l, server.ConnState = parking, parking.State
+	}
 	ended, served := make(chan error, 1), make(chan error, 1)
 	go func() { ended <- d.Run(context.WithoutCancel(ctx)) }()
 	go func() {

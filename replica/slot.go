@@ -57,8 +57,8 @@ func (s *Set) keep(ctx context.Context, sl *slot) {
 }
 
 // after records the end of m and decides when its successor starts: at once where it had
-// answered a request, or had served and not failed before, else after a time that grows
-// with the failures.
+// answered a request, or had served and not failed twice before, else after a time that
+// grows with the failures. A quick death after another may be bad luck; three are not.
 func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Duration, over bool) {
 	sl := m.slot
 	s.update(func() {
@@ -74,7 +74,7 @@ func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Durati
 		}
 		over = ctx.Err() != nil || sl.err != nil
 		if !over {
-			if !m.served || sl.failures > 1 {
+			if !m.served || sl.failures > 2 {
 				wait = s.opts.Restart(sl.failures)
 			}
 			sl.restarts++
