@@ -1,10 +1,10 @@
 package replica
 
 import (
-	"bytes"
-	"io"
 	"net/http"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // GatewayOptions say who may use a Gateway and how. The zero value is open to everybody who
@@ -13,6 +13,7 @@ type GatewayOptions struct {
 	Keys        Keys          // one of them is asked for; none: no key is needed
 	Origins     []string      // of web pages that may call, as "https://chat.example", or "*"; none: no CORS
 	MaxBody     int64         // bytes of a request; 0 means 32 MiB, which holds a prompt of millions of tokens
+	Bodies      int64         // bytes of requests above 64 KiB that are held until their answers begin; more wait; 0 means 512 MiB, MaxBody at least
 	BodyWithin  time.Duration // a request's body has to arrive; 0 means 1m
 	WriteWithin time.Duration // a client has to take what it is sent next; 0 means 1m
 	_           struct{}
@@ -26,6 +27,10 @@ func (o *GatewayOptions) withDefaults() GatewayOptions {
 	if c.MaxBody == 0 {
 		c.MaxBody = 32 << 20
 	}
+	if c.Bodies == 0 {
+		c.Bodies = 512 << 20
+	}
+	c.Bodies = max(c.Bodies, c.MaxBody)
 	if c.BodyWithin == 0 {
 		c.BodyWithin = time.Minute
 	}
@@ -45,6 +50,7 @@ type Gateway struct {
 	models []Model
 	routes map[string]route // by id and alias
 	mux    *http.ServeMux
+	bodies *semaphore.Weighted // bytes
 }
 
 // A route is what a name of a model leads to.
@@ -64,6 +70,7 @@ var endpoints = []string{
 // NewGateway returns a gateway for models, whose ids and aliases differ. o may be nil.
 func NewGateway(o *GatewayOptions, models ...Model) *Gateway {
 	g := &Gateway{opts: o.withDefaults(), models: models, routes: map[string]route{}, mux: http.NewServeMux()}
+	g.bodies = semaphore.NewWeighted(g.opts.Bodies)
 	for _, m := range models {
 		to := route{id: m.ID, router: NewRouter(m.Set)}
 		for _, name := range append([]string{m.ID}, m.Aliases...) {
@@ -95,13 +102,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // route reads the whole request, so that it can be tried again, and sends it to its model.
 func (g *Gateway) route(w http.ResponseWriter, r *http.Request) {
-	body, bad := g.read(w, r)
-	if bad != nil {
+	b := &body{budget: g.bodies}
+	defer b.letGo()
+	if bad := g.read(w, r, b); bad != nil {
 		bad.write(w)
 		return
 	}
 	kind := r.Header.Get("Content-Type")
-	name, bad := modelField(kind, body)
+	name, bad := modelField(kind, b.data)
 	if bad != nil {
 		bad.message += g.known(r)
 		bad.write(w)
@@ -113,11 +121,10 @@ func (g *Gateway) route(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if name != to.id {
-		body = rename(kind, body, to.id)
+		b.set(rename(kind, b.data, to.id))
 	}
-	r.ContentLength = int64(len(body))
-	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	r.Body, _ = r.GetBody()
+	r.ContentLength, r.GetBody = int64(len(b.data)), b.open
+	r.Body, _ = b.open() // it is held
 	to.router.ServeHTTP(w, r)
 }
 

@@ -9,12 +9,16 @@ import (
 	"sync"
 )
 
-// explain makes an engine's answer the door's. The id of a request is in it once, and an
-// engine that lacks the endpoint says so in words, where its framework would say "Not Found".
+// explain makes an engine's answer the door's. The id of a request is in it once, an engine
+// that has no room says when to come back, and one that lacks the endpoint says so in words,
+// where its framework would say "Not Found".
 func explain(resp *http.Response) error {
 	id := resp.Request.Header.Get(requestID)
 	if id != "" { // set by the gateway
 		resp.Header.Del(requestID)
+	}
+	if hasNoRoom(resp) && resp.Header.Get("Retry-After") == "" {
+		resp.Header.Set("Retry-After", "1")
 	}
 	if resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusMethodNotAllowed {
 		return nil

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,32 +21,66 @@ type badInput struct {
 	code, message string
 }
 
-func (b *badInput) write(w http.ResponseWriter) { badRequest(w, b.status, b.code, b.message) }
+func (b *badInput) write(w http.ResponseWriter) {
+	if b.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+		writeError(w, b.status, apiError{Type: "server_error", Code: b.code, Message: b.message})
+		return
+	}
+	badRequest(w, b.status, b.code, b.message)
+}
 
-// read returns the whole body of r. One that is too long, or does not arrive in time, ends
-// the connection.
-func (g *Gateway) read(w http.ResponseWriter, r *http.Request) ([]byte, *badInput) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(g.opts.BodyWithin)) // no connection, no limit: a test's recorder
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.opts.MaxBody))
+// read reads the whole body of r into b. One that is too long, does not arrive in time, or for
+// which there is no room in time, ends the connection.
+func (g *Gateway) read(w http.ResponseWriter, r *http.Request, b *body) *badInput {
+	known := r.ContentLength
+	length := known // to be counted
+	if known < 0 {
+		length = g.opts.MaxBody
+	}
+	err := error(&http.MaxBytesError{Limit: g.opts.MaxBody})
+	if length <= g.opts.MaxBody {
+		room, cancel := context.WithTimeoutCause(r.Context(), g.opts.BodyWithin, errNoRoom)
+		defer cancel()
+		if err = b.count(room, length); err != nil {
+			err = context.Cause(room)
+		}
+	}
 	if err == nil {
-		_ = control.SetReadDeadline(time.Time{}) // its answer may take as long as it likes
-		return body, nil
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Now().Add(g.opts.BodyWithin)) // no connection, no limit: a test's recorder
+		data := bytes.NewBuffer(make([]byte, 0, max(known, 0)+bytes.MinRead))
+		if _, err = data.ReadFrom(http.MaxBytesReader(w, r.Body, g.opts.MaxBody)); err == nil {
+			_ = control.SetReadDeadline(time.Time{}) // its answer may take as long as it likes
+			b.set(data.Bytes())
+			return nil
+		}
 	}
 	w.Header().Set("Connection", "close") // what is left of it is not waited for
+	return g.unread(err)
+}
+
+var errNoRoom = errors.New("the door holds as many bytes of requests as it may; try again later")
+
+// unread explains why a body was not read.
+func (g *Gateway) unread(err error) *badInput {
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return nil, &badInput{
+		return &badInput{
 			http.StatusRequestEntityTooLarge, "request_too_large",
 			fmt.Sprintf("the request body is larger than %d bytes", g.opts.MaxBody),
 		}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, &badInput{
+	switch {
+	case errors.Is(err, errNoRoom):
+		return &badInput{http.StatusServiceUnavailable, "too_many_bytes", errNoRoom.Error()}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &badInput{
 			http.StatusRequestTimeout, "request_timeout",
 			fmt.Sprintf("the request body did not arrive within %v", g.opts.BodyWithin),
 		}
+	default:
+		return &badInput{http.StatusBadRequest, "unreadable_body", "the request body could not be read"}
 	}
-	return nil, &badInput{http.StatusBadRequest, "unreadable_body", "the request body could not be read"}
 }
 
 // modelField returns the model that a body of JSON or of a form names.

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,12 +70,20 @@ var (
 )
 
 // RoundTrip implements http.RoundTripper: it returns once the first byte of an answer is
-// there, and tries another replica where that does not come.
+// there, and tries another replica where that does not come, or where the engine says that it
+// has no room now.
 func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
 	var unreached, tried []string
+	var full *http.Response // what an engine without room said last
 	pick, caller := Pick{Header: r.Header, Body: beginning(r)}, rt.caller(r)
+	if r.GetBody != nil && !rewind(r) { // the proxy has wrapped it: it could not be sent with the header in one write
+		return nil, errLetGo
+	}
 	for last := error(nil); ; {
 		m, err := rt.set.acquire(r.Context(), pick, caller, tried)
+		if err != nil && full != nil && r.Context().Err() == nil {
+			return full, nil
+		}
 		if errors.Is(err, errOnlyTried) {
 			return nil, last
 		}
@@ -83,11 +92,16 @@ func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		resp, failure := rt.send(r, m)
 		if failure == nil {
+			begun(r)
 			return resp, nil
 		}
-		serves := rt.serves(r.Context(), m, failure)
-		if resp != nil && serves {
-			return resp, nil // the engine's own word on this request
+		serves := resp != nil && resp.StatusCode == http.StatusTooManyRequests || rt.serves(r.Context(), m, failure)
+		if resp != nil && serves { // the engine's own word on this request
+			if tried = append(tried, m.ID); !hasNoRoom(resp) || len(tried) == tries || !rewind(r) {
+				return resp, nil
+			}
+			full, last = kept(resp), failure
+			continue
 		}
 		if resp != nil {
 			_ = resp.Body.Close()
@@ -144,7 +158,7 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 		_ = a.Close()
 		return nil, err
 	}
-	if resp.StatusCode >= http.StatusInternalServerError {
+	if resp.StatusCode >= http.StatusInternalServerError || hasNoRoom(resp) {
 		return resp, fmt.Errorf("the engine answered %s", resp.Status)
 	}
 	if a.events && a.beginsWithError() {
@@ -152,6 +166,22 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 	}
 	m.answered.Store(true)
 	return resp, nil
+}
+
+// hasNoRoom reports an engine that has not taken a request, as it has too many.
+func hasNoRoom(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
+}
+
+// kept returns resp, of an engine that has no room, in memory: the engine is free of it. It
+// tells when to come back.
+func kept(resp *http.Response) *http.Response {
+	const longest = 64 << 10
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, longest)) // what could be read of an error
+	_ = resp.Body.Close()
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(said)), int64(len(said))
+	resp.Header.Set("Content-Length", strconv.Itoa(len(said)))
+	return resp
 }
 
 // rewind makes r's body readable from the start again, if that is possible.
