@@ -330,7 +330,11 @@ func TestReadyzTellsWhatFailed(t *testing.T) {
 	require.Error(t, d.Ready(t.Context()))
 	code, body := get(t, d.Handler(), "/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Contains(t, body, `"kind":"not found"`)
 	require.Contains(t, body, `"hints":[`)
+	require.NotContains(t, body, "no-such-directory", "what exactly failed is for the operator")
+	_, page := get(t, d.StartupPage(), "/debug/startup")
+	require.Contains(t, page, "no-such-directory")
 	code, _ = get(t, d.Handler(), "/healthz")
 	require.Equal(t, http.StatusOK, code)
 }

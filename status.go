@@ -25,6 +25,8 @@ type ModelStatus struct {
 	Pauses      []PauseStatus   `json:"pauses,omitempty"`
 	Error       string          `json:"error,omitempty"` // why a replica ended last, while none is ready
 	Hints       []string        `json:"hints,omitempty"` // what to do about it
+
+	kind string // of Error
 }
 
 // ReplicaStatus is a snapshot of one replica.
@@ -85,7 +87,7 @@ func (m *model) status(p *progress) ModelStatus {
 		st.Pauses = append(st.Pauses, PauseStatus{Failures: pause.Failures, Retry: pause.Retry, Error: text(pause.Err)})
 	}
 	if err := m.set.LastErr(); err != nil && st.Ready == 0 {
-		st.Error, st.Hints = err.Error(), slices.Collect(lifecycle.Hints(err))
+		st.Error, st.Hints, st.kind = err.Error(), slices.Collect(lifecycle.Hints(err)), lifecycle.KindOf(err).String()
 	}
 	return st
 }
