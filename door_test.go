@@ -62,11 +62,16 @@ func labelled(t *testing.T, name string) (n int) {
 // until the server closes.
 func raw(t *testing.T, addr, request string) string {
 	t.Helper()
+	return rawBytes(t, addr, []byte(request))
+}
+
+func rawBytes(t *testing.T, addr string, request []byte) string {
+	t.Helper()
 	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	require.NoError(t, err)
 	defer func() { _ = c.Close() }()
 	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
-	go func() { _, _ = io.WriteString(c, request) }() // it may be closed in the middle
+	go func() { _, _ = c.Write(request) }() // it may be closed in the middle
 	answer, _ := io.ReadAll(c)
 	return string(answer)
 }

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,10 +29,6 @@ type Router struct {
 	engine http.RoundTripper
 	seed   maphash.Seed
 }
-
-// tries is how many replicas a request may see: one that kills engines must not kill all, and
-// one that is only unlucky must be answered.
-const tries = 5
 
 // NewRouter returns a router before set. Its connections to engines use no proxy.
 func NewRouter(set *Set) *Router {
@@ -73,53 +68,34 @@ var (
 // there, and tries another replica where that does not come, or where the engine says that it
 // has no room now.
 func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
-	var unreached, tried []string
-	var full *http.Response // what an engine without room said last
 	pick, caller := Pick{Header: r.Header, Body: beginning(r)}, rt.caller(r)
 	if r.GetBody != nil && !rewind(r) { // the proxy has wrapped it: it could not be sent with the header in one write
 		return nil, errLetGo
 	}
-	for last := error(nil); ; {
-		m, err := rt.set.acquire(r.Context(), pick, caller, tried)
-		if err != nil && full != nil && r.Context().Err() == nil {
-			return full, nil
-		}
-		if errors.Is(err, errOnlyTried) {
-			return nil, last
-		}
+	var on trail
+	for {
+		m, err := rt.set.acquire(r.Context(), pick, caller, on.tried)
 		if err != nil {
-			return nil, errors.Join(err, last)
+			return on.end(r.Context(), err)
 		}
 		resp, failure := rt.send(r, m)
 		if failure == nil {
 			begun(r)
 			return resp, nil
 		}
-		serves := resp != nil && resp.StatusCode == http.StatusTooManyRequests || rt.serves(r.Context(), m, failure)
-		if resp != nil && serves { // the engine's own word on this request
-			if tried = append(tried, m.ID); !hasNoRoom(resp) || len(tried) == tries || !rewind(r) {
-				return resp, nil
-			}
-			full, last = kept(resp), failure
-			continue
+		serves := isRefusal(resp) || rt.serves(r.Context(), m, failure)
+		if resp != nil && serves && !hasNoRoom(resp) {
+			return resp, nil // the engine's own word on this request
 		}
-		if resp != nil {
-			_ = resp.Body.Close()
-		}
-		if r.Context().Err() != nil {
-			return nil, context.Cause(r.Context())
+		on.note(m, resp, failure, serves)
+		if r.Context().Err() != nil { // nobody waits for an answer
+			return on.end(r.Context(), nil)
 		}
 		rt.set.opts.Logger.LogAttrs(r.Context(), slog.LevelWarn, "engine did not answer",
 			slog.String("replica", m.ID), slog.String("request", r.Header.Get(requestID)),
 			slog.Bool("serves", serves), slog.Any("err", failure))
-		last = fmt.Errorf("%w: %w", errEngine, failure)
-		if serves && isDial(failure) && !slices.Contains(unreached, m.ID) { // nothing has begun there: once more
-			unreached = append(unreached, m.ID)
-		} else {
-			tried = append(tried, m.ID)
-		}
-		if len(tried) == tries || !rewind(r) {
-			return nil, last
+		if len(on.tried) == tries || !rewind(r) {
+			return on.end(r.Context(), errOnlyTried)
 		}
 	}
 }
@@ -166,22 +142,6 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 	}
 	m.answered.Store(true)
 	return resp, nil
-}
-
-// hasNoRoom reports an engine that has not taken a request, as it has too many.
-func hasNoRoom(resp *http.Response) bool {
-	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
-}
-
-// kept returns resp, of an engine that has no room, in memory: the engine is free of it. It
-// tells when to come back.
-func kept(resp *http.Response) *http.Response {
-	const longest = 64 << 10
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, longest)) // what could be read of an error
-	_ = resp.Body.Close()
-	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(said)), int64(len(said))
-	resp.Header.Set("Content-Length", strconv.Itoa(len(said)))
-	return resp
 }
 
 // rewind makes r's body readable from the start again, if that is possible.

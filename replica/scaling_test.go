@@ -161,3 +161,56 @@ func TestConstantLoadSettles(t *testing.T) {
 		}
 	})
 }
+
+// TestDelaysHoldUnderAnyLoad plays loads of chance, and sees that the number goes up only when
+// it has been too small for all of the delay, and down only when it has been too large: two
+// changes are as far apart as the delay of the second at least.
+func TestDelaysHoldUnderAnyLoad(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		seconds := rapid.IntRange(1, 60)
+		c := replica.Scaling{
+			Min: rapid.IntRange(0, 2).Draw(t, "min"), Max: rapid.IntRange(2, 20).Draw(t, "max"), Target: 1,
+			UpscaleDelay:   time.Duration(seconds.Draw(t, "up")) * time.Second,
+			DownscaleDelay: time.Duration(seconds.Draw(t, "down")) * time.Second,
+			ToZeroDelay:    time.Duration(seconds.Draw(t, "to zero")) * time.Second,
+		}
+		n := rapid.IntRange(c.Min, c.Max).Draw(t, "from")
+		var trend replica.Trend
+		tooFew, tooMany := time.Duration(-1), time.Duration(-1) // for how long
+		for i, ongoing := range rapid.SliceOfN(rapid.Float64Range(0, 25), 1, 200).Draw(t, "load") {
+			l := replica.Load{Now: time.Unix(int64(i), 0), Wanted: n, Ready: n, Ongoing: ongoing}
+			need := c.Desired(l)
+			tooFew, tooMany = longer(need > n, tooFew), longer(need < n, tooMany)
+			var want int
+			want, trend = c.Decide(l, trend)
+			delay := c.DownscaleDelay
+			if n == 1 {
+				delay = c.ToZeroDelay
+			}
+			switch {
+			case want > n && n > 0 && tooFew < c.UpscaleDelay, want < n && tooMany < delay:
+				t.Fatalf("from %d to %d after %v too few, %v too many", n, want, tooFew, tooMany)
+			case want != need && want != n && want != 1:
+				t.Fatalf("from %d to %d, where %d are needed", n, want, need)
+			case want == n && n > 0 && tooFew >= c.UpscaleDelay, want == n && tooMany >= delay && n > 1:
+				t.Fatalf("%d for %v too few, %v too many", n, tooFew, tooMany)
+			}
+			if want != n {
+				n, tooFew, tooMany = want, -1, -1
+			}
+		}
+	})
+}
+
+// longer is for how long something holds: -1 when it does not.
+func longer(holds bool, before time.Duration) time.Duration {
+	switch {
+	case !holds:
+		return -1
+	case before < 0:
+		return 0
+	default:
+		return before + time.Second
+	}
+}

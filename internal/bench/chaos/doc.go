@@ -4,13 +4,13 @@
 // door, while it breaks one thing after another at random moments:
 //
 //	go run ./internal/bench/chaos                  # two replicas of the reference engine
-//	go run ./internal/bench/chaos -engine vLLM -model DIR -accelerator none -rate 2
+//	go run ./internal/bench/chaos -engine vllm -accelerator none -kills 5 # SPINUP_VLLM=$(internal/setup/vllm.sh)
 //	go run ./internal/bench/chaos -faults kill,freeze -kills 3 -duration 5s -seed 7
 //
 // It begins with a time without faults, to compare with. Then, in an order that the seed
 // decides:
 //
-//   - kill: an engine by SIGKILL
+//   - kill: an engine by SIGKILL; of vLLM any of its processes
 //   - freeze: an engine by SIGSTOP, until its stall was found; SIGCONT comes after
 //   - disk: the cache's disk is full while an engine is killed and an update has to fetch (a
 //     small tmpfs, which only root can make)

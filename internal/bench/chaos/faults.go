@@ -31,20 +31,38 @@ var faults = map[string]fault{
 	"scale":   (*lab).scale,
 }
 
-// strike chooses an engine and sends it a signal.
-func (l *lab) strike(s syscall.Signal) (v victim, err error) {
+// choose chooses an engine, which is about to be broken.
+func (l *lab) choose() (v victim, err error) {
 	all := engines(l.dep)
 	if len(all) == 0 {
 		return v, errors.New("no engine was found to break")
 	}
 	v = all[l.rand.IntN(len(all))]
 	l.routes.strike(v.replica)
+	return v, nil
+}
+
+// strike chooses an engine and sends the process that listens a signal.
+func (l *lab) strike(s syscall.Signal) (v victim, err error) {
+	if v, err = l.choose(); err != nil {
+		return v, err
+	}
 	return v, v.process.Signal(s)
 }
 
+// kill kills one of the processes that an engine does not live without.
 func (l *lab) kill(context.Context) (time.Time, []victim, error) {
-	v, err := l.strike(syscall.SIGKILL)
-	return time.Now(), []victim{v}, err
+	v, err := l.choose()
+	if err != nil {
+		return time.Now(), nil, err
+	}
+	vital := []int{v.process.Pid}
+	for _, p := range v.family {
+		if strings.Contains(name(p), "VLLM::") && p.PID != v.process.Pid {
+			vital = append(vital, p.PID)
+		}
+	}
+	return time.Now(), []victim{v}, syscall.Kill(vital[l.rand.IntN(len(vital))], syscall.SIGKILL)
 }
 
 func (l *lab) freeze(ctx context.Context) (time.Time, []victim, error) {

@@ -21,6 +21,7 @@ import (
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/internal/guardian"
+	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/replica/local"
 	"golang.org/x/sys/unix"
@@ -39,7 +40,8 @@ type lab struct {
 	routes *routes
 
 	files  *httptest.Server
-	link   *link // between the deployment and files
+	link   *link  // between the deployment and files
+	made   string // the folder of the model, where none was given
 	work   string
 	disk   *disk // of the cache; nil where it cannot be made
 	nodisk error // why
@@ -63,11 +65,13 @@ func newLab(ctx context.Context, o *options, now io.Writer) (*lab, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, err
 	}
-	size, err := folderSize(o.model)
-	if err != nil {
+	var err error
+	if l.work, err = os.MkdirTemp("", "spinup-chaos-"); err != nil {
 		return nil, err
 	}
-	if l.work, err = os.MkdirTemp("", "spinup-chaos-"); err != nil {
+	size, err := l.prepare()
+	if err != nil {
+		_ = os.RemoveAll(l.work) // it was made here
 		return nil, err
 	}
 	l.disk, l.nodisk = newDisk(l.work, int64(o.kills+4)*size+(64<<20))
@@ -77,6 +81,21 @@ func newLab(ctx context.Context, o *options, now io.Writer) (*lab, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// prepare returns the size of the model, which it makes where none is given.
+func (l *lab) prepare() (size int64, err error) {
+	if l.model == "" {
+		l.model = l.work + "-model" // beside what will be a small disk
+		if err := os.Mkdir(l.model, 0o700); err != nil {
+			return 0, err
+		}
+		l.made = l.model
+		if err := randmodel.Write(l.model, randmodel.Options{}); err != nil {
+			return 0, err
+		}
+	}
+	return folderSize(l.model)
 }
 
 // chance is the same for the same seed.
@@ -94,6 +113,9 @@ func (l *lab) close() {
 		l.disk.close()
 	}
 	_ = os.RemoveAll(l.work) // it was made here
+	if l.made != "" {
+		_ = os.RemoveAll(l.made)
+	}
 }
 
 func folderSize(dir string) (size int64, err error) {
@@ -113,6 +135,10 @@ func folderSize(dir string) (size int64, err error) {
 // config is the present revision, which has files of its own.
 func (l *lab) config() *spinup.LLMConfig {
 	n := spinup.NumReplicas(l.replicas)
+	kwargs := spinup.EngineOptions{MaxModelLen: 256}
+	if l.engine == vLLM {
+		kwargs.EnforceEager = new(true) // compiling is no part of a fault
+	}
 	return &spinup.LLMConfig{
 		LLMEngine: l.engine,
 		ModelLoadingConfig: spinup.ModelLoadingConfig{
@@ -120,7 +146,7 @@ func (l *lab) config() *spinup.LLMConfig {
 		},
 		// What an engine cannot do now waits for any replica, and not at this one.
 		DeploymentConfig: spinup.DeploymentConfig{NumReplicas: &n, MaxOngoingRequests: 8},
-		EngineKwargs:     spinup.EngineOptions{MaxModelLen: 256},
+		EngineKwargs:     kwargs,
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -21,6 +22,9 @@ func main() {
 	os.Exit(cli.Main(false, func(ctx context.Context, args []string) error { return run(ctx, args, os.Stdout, os.Stderr) }))
 }
 
+// vLLM is its name in a configuration.
+const vLLM = "vLLM"
+
 // options are the flags.
 type options struct {
 	engine, model, accelerator string
@@ -37,16 +41,16 @@ func parse(args []string, usage io.Writer) (*options, error) {
 	o := new(options)
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(usage)
-	flags.StringVar(&o.engine, "engine", "reference", "llm_engine: reference or vLLM")
-	flags.StringVar(&o.model, "model", "examples/quickstart/model", "folder of the model")
+	flags.StringVar(&o.engine, "engine", "reference", "reference or vllm")
+	flags.StringVar(&o.model, "model", "", "folder of the model; else the quickstart's, or a small one with random weights for vllm")
 	flags.StringVar(&o.accelerator, "accelerator", "", `"none" runs on the CPU`)
 	flags.IntVar(&o.replicas, "replicas", 2, "replicas, at least 2")
 	flags.IntVar(&o.kills, "kills", 20, "how many engines are killed; each other fault comes a fifth as often, at least once")
-	flags.Float64Var(&o.rate, "rate", 10, "requests per second; beyond what the engines can do, all wait longer and longer")
+	flags.Float64Var(&o.rate, "rate", 0, "requests per second, 10 or for vllm 2; beyond what the engines can do, all wait longer and longer")
 	flags.DurationVar(&o.duration, "duration", 20*time.Second, "of the time without faults at the beginning")
 	flags.DurationVar(&o.pause, "pause", 2*time.Second, "the longest between full strength and the next fault, and for which the link is cut")
-	flags.DurationVar(&o.within, "within", time.Minute, "after a fault, full strength has to be there")
-	flags.DurationVar(&o.stall, "stall", 2*time.Second, "without a byte is a stall (Limits.Stall)")
+	flags.DurationVar(&o.within, "within", 0, "after a fault, full strength has to be there; 1m or for vllm 5m")
+	flags.DurationVar(&o.stall, "stall", 0, "without a byte is a stall (Limits.Stall), 2s or for vllm 10s")
 	flags.Uint64Var(&o.seed, "seed", 1, "of the order and the moments of the faults")
 	chosen := flags.String("faults", strings.Join(kinds, ","), "the kinds of faults")
 	flags.BoolVar(&o.verbose, "verbose", false, "tell what the deployment logs")
@@ -59,8 +63,20 @@ func parse(args []string, usage io.Writer) (*options, error) {
 		}
 		o.faults = append(o.faults, name)
 	}
+	o.defaults()
 	if o.replicas < 2 || o.kills < 0 || o.rate <= 0 || o.pause <= 0 || o.within <= 0 {
 		return nil, cli.Usage(flags, "-replicas is at least 2, -kills not negative, -rate, -pause and -within positive")
 	}
 	return o, nil
+}
+
+// defaults are what an engine of its kind needs: vLLM starts in half a minute, not in no time.
+func (o *options) defaults() {
+	if strings.EqualFold(o.engine, vLLM) {
+		o.engine = vLLM
+		o.rate, o.within, o.stall = cmp.Or(o.rate, 2), cmp.Or(o.within, 5*time.Minute), cmp.Or(o.stall, 10*time.Second)
+		return
+	}
+	o.model = cmp.Or(o.model, "examples/quickstart/model")
+	o.rate, o.within, o.stall = cmp.Or(o.rate, 10), cmp.Or(o.within, time.Minute), cmp.Or(o.stall, 2*time.Second)
 }
