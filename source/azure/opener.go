@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/transport"
 )
 
 // Schemes are those whose URIs the driver reads: Ray's two, and the one of fsspec and of the
@@ -26,8 +27,8 @@ var Schemes = []string{"abfss", "azure", "az"}
 // Opening fails with kind Invalid where the URI or a variable is wrong, or where no account
 // is named. Tokens are asked for by the first request.
 func Opener() source.Opener {
-	shared := &http.Client{Transport: newTransport(), CheckRedirect: noRedirect}
-	direct := newTransport()
+	shared := &http.Client{Transport: transport.New(nil), CheckRedirect: noRedirect}
+	direct := transport.New(nil)
 	direct.Proxy = nil // the identity of a machine is given beside it
 	metadata := &http.Client{Transport: direct, CheckRedirect: noRedirect}
 	return func(_ context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/googleapis/gax-go/v2"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/transport"
 	"google.golang.org/api/option"
 )
 
@@ -28,8 +29,8 @@ type Options struct {
 // Opening fails with kind Invalid where the URI or STORAGE_EMULATOR_HOST is wrong.
 // Credentials are looked for by the first request.
 func Opener(opts *Options) source.Opener {
-	shared := &http.Client{Transport: newTransport(), CheckRedirect: noRedirect}
-	direct := newTransport()
+	shared := &http.Client{Transport: transport.New(nil), CheckRedirect: noRedirect}
+	direct := transport.New(nil)
 	direct.Proxy = nil // the metadata server is beside this machine
 	metadata := &http.Client{Transport: direct, CheckRedirect: noRedirect}
 	return func(ctx context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
@@ -98,3 +99,6 @@ func newBucket(ctx context.Context, loc location, set settings, client, metadata
 
 // String returns the URI, so that nothing else of the source is ever formatted.
 func (b *bucket) String() string { return b.loc.String() }
+
+// noRedirect takes redirects for errors: Google's API has none, and a token follows none.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

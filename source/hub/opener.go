@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/transport"
 )
 
 // Options tune the driver; nil means the defaults.
@@ -34,7 +35,9 @@ func Opener(o *Options) source.Opener {
 	}
 	choice := chooser{allow: newPatterns(o.AllowPatterns), ignore: newPatterns(o.IgnorePatterns)}
 	endpoint := o.Endpoint
-	shared := &http.Client{Transport: newTransport(), CheckRedirect: noRedirect}
+	own := transport.New(nil)
+	own.ResponseHeaderTimeout = 0 // HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT say
+	shared := &http.Client{Transport: own, CheckRedirect: noRedirect}
 	return func(_ context.Context, u *url.URL, open *source.OpenOptions) (source.Source, error) {
 		loc, err := parse(u)
 		if err != nil {
@@ -74,3 +77,6 @@ var _ source.HubCached = (*repo)(nil)
 
 // String returns the URI, so that nothing else of the source is ever formatted.
 func (r *repo) String() string { return r.loc.String() }
+
+// noRedirect leaves redirects to the driver, which knows for whom the token is.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/transport"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/retry"
 )
@@ -28,7 +29,7 @@ func Opener(opts *Options) source.Opener {
 	if opts == nil {
 		opts = &Options{}
 	}
-	shared := newTransport()
+	shared := transport.New(nil)
 	return func(_ context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
 		ref, err := parse(u)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/transport"
 )
 
 // Options tune the driver; nil means the defaults. What the environment of a model says
@@ -33,7 +34,7 @@ func Opener(opts *Options) source.Opener {
 	if opts == nil {
 		opts = &Options{}
 	}
-	shared := &http.Client{Transport: newTransport(nil, http.ProxyFromEnvironment), CheckRedirect: noRedirect}
+	shared := &http.Client{Transport: transport.New(nil), CheckRedirect: noRedirect}
 	return func(ctx context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
 		loc, err := parse(u)
 		if err != nil {

@@ -13,16 +13,9 @@ import (
 
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
 )
-
-func connCounter(n *atomic.Int32) func(net.Conn, http.ConnState) {
-	return func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			n.Add(1)
-		}
-	}
-}
 
 // tunnel is a proxy that takes every CONNECT to one server, and notes where it should have
 // gone.
@@ -87,4 +80,17 @@ func TestProxies(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "example.com:443", asked.Load())
 	require.Len(t, readLarge(t, src, m.Files[0]), size)
+}
+
+func readLarge(tb testing.TB, src source.Source, f source.File) []byte {
+	tb.Helper()
+	body, err := src.Open(tb.Context(), f, 0, -1)
+	require.NoError(tb, err)
+	defer body.Close()
+	data := make([]byte, f.Size)
+	_, err = io.ReadFull(body, data)
+	require.NoError(tb, err)
+	_, err = body.Read(make([]byte, 1))
+	require.ErrorIs(tb, err, io.EOF)
+	return data
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/transport"
 )
 
 // Options tune the driver; nil means the defaults.
@@ -17,7 +18,7 @@ type Options struct{ _ struct{} }
 //
 // Opening fails with kind Invalid where the URI or SPINUP_HTTP_ORIGIN is wrong.
 func Opener(_ *Options) source.Opener {
-	shared := &http.Client{Transport: newTransport(), CheckRedirect: noRedirect}
+	shared := &http.Client{Transport: transport.New(nil), CheckRedirect: noRedirect}
 	return func(_ context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
 		loc, err := parse(u)
 		if err != nil {
@@ -50,3 +51,6 @@ var _ source.Source = (*site)(nil)
 
 // String returns the URI, so that nothing else of the source is ever formatted.
 func (s *site) String() string { return s.loc.String() }
+
+// noRedirect leaves redirects to the driver, which knows for whom the credentials are.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
