@@ -27,11 +27,10 @@ const (
 type assembly struct {
 	place     *place
 	file      source.File
-	kind      crc.Kind     // of the parts' sums
-	combined  bool         // the file's digest is what the parts' sums combine to
-	ordered   *ordered     // nil when combined, or when there is no digest
-	left      atomic.Int32 // parts that have not landed
-	refetched bool         // touched only by the worker that lands the last part
+	kind      crc.Kind                // of the parts' sums
+	ordered   atomic.Pointer[ordered] // nil when the parts' sums combine to the digest, or there is none
+	left      atomic.Int32            // parts that have not landed
+	refetched bool                    // touched only by the worker that lands the last part
 
 	mu      sync.Mutex
 	parts   []*part  // sorted, and covering the file
@@ -39,14 +38,15 @@ type assembly struct {
 	journal *os.File // nil when there is none
 	needed  int64    // bytes of disk to take, before out is opened and after it is published
 	kept    []journal.Segment
-	told    source.Digest // by a body of the whole file
+	told    telling
 }
 
 // newAssembly takes over what was found of a file; expect adds the rest.
 func newAssembly(at *place, f finding) *assembly {
 	a := &assembly{place: at, file: f.file, kind: kindOf(f.file), kept: f.have, needed: f.needed()}
-	if _, a.combined = crc.Lookup(f.file.Digest.Algorithm); !a.combined {
-		a.ordered = newOrdered(a)
+	a.told.digest, a.told.done = f.file.Digest, !late(f.file)
+	if f.file.Digest.Algorithm != a.kind.Name() {
+		a.ordered.Store(newOrdered(a, f.file.Digest))
 	}
 	for _, s := range f.have {
 		p := newPart(a, s.Off, s.End())
@@ -114,7 +114,7 @@ func (a *assembly) write(p *part, b []byte) error {
 		return err
 	}
 	p.sum = a.kind.Update(p.sum, b)
-	a.ordered.feed(at, b)
+	a.ordered.Load().feed(at, b)
 	p.pos.Store(at + int64(len(b)))
 	if fresh := at + int64(len(b)) - p.noted; fresh >= min(noteEvery, max(at-p.began, 1)) {
 		return a.note(p)
@@ -122,10 +122,11 @@ func (a *assembly) write(p *part, b []byte) error {
 	return nil
 }
 
-// sum returns the digest of the complete file, or nil when there is none to compare.
-func (a *assembly) sum(buf []byte) ([]byte, error) {
-	if !a.combined {
-		return a.ordered.finish(buf)
+// sum returns the digest of the complete file in the algorithm of d, or nil when that is
+// none that we know.
+func (a *assembly) sum(d source.Digest, buf []byte) ([]byte, error) {
+	if d.Algorithm != a.kind.Name() {
+		return a.ordered.Load().finish(buf)
 	}
 	var sum uint64
 	for _, p := range a.parts {
@@ -147,7 +148,7 @@ func (a *assembly) restart(partSize int64) ([]*part, error) {
 		return nil, err
 	}
 	a.parts = nil
-	a.ordered.restart()
+	a.ordered.Load().restart()
 	return a.expect(finding{file: a.file}.ranges(partSize)), nil
 }
 

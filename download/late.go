@@ -9,55 +9,89 @@ import (
 	"github.com/spinup-llm/spinup/source"
 )
 
-// hear takes note of the digest that a body of the whole file came with.
-func (a *assembly) hear(body io.Reader) {
-	if b, ok := body.(source.Digested); ok && b.Digest().Known() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.told = b.Digest()
-	}
+// late reports whether the source tells the digest of f when it is asked.
+func late(f source.File) bool { return f.Digest != (source.Digest{}) && !f.Digest.Known() }
+
+// A telling is what a source says of the digest of a file, with the bytes or when it is asked.
+// It is guarded by the assembly.
+type telling struct {
+	digest source.Digest // that the bytes must have; zero while it is not known, or when there is none
+	done   bool          // no more will be said
+	asked  chan struct{} // closed when the answer is there; nil while nobody has asked
 }
 
-func (a *assembly) heard() source.Digest {
+// hear takes note of what the source says. Where the parts' sums do not combine to that digest,
+// it is made from the first byte on.
+func (a *assembly) hear(d source.Digest) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.told
+	if a.told.done {
+		return
+	}
+	a.told.digest, a.told.done = d, true
+	switch {
+	case d.Algorithm == a.kind.Name():
+		a.ordered.Store(nil)
+	case d.Algorithm != a.file.Digest.Algorithm:
+		a.ordered.Store(newOrdered(a, d))
+	}
 }
 
-// settle returns the file with the digest that its bytes must have: the listed one, or where
-// the source tells it later, what it said with the bytes or says now.
-func (r *run) settle(ctx context.Context, a *assembly) (f source.File, err error) {
-	f = a.file
-	late := f.Digest != (source.Digest{}) && !f.Digest.Known()
-	if !late {
-		return f, nil
+// hearBody takes note of the digest that a body of the whole file came with.
+func (a *assembly) hearBody(body io.Reader) {
+	if b, ok := body.(source.Digested); ok && b.Digest().Known() {
+		a.hear(b.Digest())
 	}
-	if f.Digest = a.heard(); f.Digest.Known() {
-		return f, nil
+}
+
+// ask has the source tell the digest of a file that comes in ranges, while they come.
+func (r *run) ask(ctx context.Context, a *assembly) {
+	src, ok := r.src.(source.Digester)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !ok || a.told.done || a.told.asked != nil {
+		return
 	}
-	if src, ok := r.src.(source.Digester); ok {
-		if f.Digest, err = src.Digest(ctx, a.file); err != nil {
-			return f, fromSource(err)
+	asked := make(chan struct{})
+	a.told.asked = asked
+	r.group.Go(func() error {
+		defer close(asked)
+		if d, err := src.Digest(ctx, a.file); err == nil {
+			a.hear(d)
+		}
+		return nil // who needs it asks again, and says what is wrong
+	})
+}
+
+// settle returns the file, all of whose bytes are there, with the digest that they must have:
+// the listed one, or where the source tells it later, what it has said or says now.
+func (r *run) settle(ctx context.Context, a *assembly) (source.File, error) {
+	told := a.tell()
+	if told.asked != nil {
+		select {
+		case <-told.asked:
+			told = a.tell()
+		case <-ctx.Done():
+			return a.file, ctx.Err()
 		}
 	}
+	if src, ok := r.src.(source.Digester); ok && !told.done {
+		d, err := src.Digest(ctx, a.file)
+		if err != nil {
+			return a.file, fromSource(err)
+		}
+		a.hear(d)
+		told.digest = d
+	}
+	f := a.file
+	f.Digest = told.digest
 	return f, nil
 }
 
-// check compares the bytes of a with f's digest; sum is of the algorithm that was listed.
-// It returns what they have instead, or nil.
-func (a *assembly) check(ctx context.Context, f source.File, sum []byte) (got []byte, err error) {
-	if !f.Digest.Known() || sum == nil {
-		return nil, nil
-	}
-	if f.Digest.Algorithm != a.file.Digest.Algorithm {
-		if sum, err = sumOf(ctx, io.NewSectionReader(a.out, 0, f.Size), f); err != nil {
-			return nil, err
-		}
-	}
-	if sum == nil || f.Digest.Equal(sum) {
-		return nil, nil
-	}
-	return sum, nil
+func (a *assembly) tell() telling {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.told
 }
 
 // recall gives f the digest that it was published with, where its source tells it late.

@@ -4,6 +4,8 @@ import (
 	"hash"
 	"sync"
 	"sync/atomic"
+
+	"github.com/spinup-llm/spinup/source"
 )
 
 // ordered hashes a file from its beginning while parts arrive in any order. The worker
@@ -18,9 +20,9 @@ type ordered struct {
 	next int // index of the part that front is in
 }
 
-// newOrdered returns nil when the file has no digest that is known.
-func newOrdered(a *assembly) *ordered {
-	h := a.file.Digest.NewHash(a.file.Size)
+// newOrdered returns nil when d is no digest that is known.
+func newOrdered(a *assembly, d source.Digest) *ordered {
+	h := d.NewHash(a.file.Size)
 	if h == nil {
 		return nil
 	}

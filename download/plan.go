@@ -36,7 +36,8 @@ type Range struct {
 // but does not write, so it serves as a dry run.
 //
 // A file is complete when it was verified in dir before and still has that size and time of
-// modification, or else when its bytes have the manifest's digest. A manifest with names
+// modification, or else when its bytes have the manifest's digest. One whose digest the source
+// tells late, see [source.Digester], may prove complete only when Run asks. A manifest with names
 // that cannot be used is Invalid; a file system that cannot hold what is missing is NoSpace.
 func (m *Manager) Plan(ctx context.Context, man *source.Manifest, dir string) (*Plan, error) {
 	files, err := usable(man)

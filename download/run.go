@@ -76,6 +76,7 @@ type run struct {
 	place *place
 	notes *notes
 	queue *queue
+	group *errgroup.Group // what it runs ends before do returns
 }
 
 func newRun(m *Manager, src source.Source, p *Plan) *run {
@@ -112,6 +113,7 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.recognize(ctx, findings)
 	return r.assemble(ctx, findings)
 }
 
@@ -142,6 +144,7 @@ func (r *run) assemble(ctx context.Context, findings []finding) error {
 	group, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, r.queue.stop)
 	defer stop()
+	r.group = group
 	for range r.ramp.most {
 		group.Go(func() error { return r.work(ctx) })
 	}

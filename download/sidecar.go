@@ -45,7 +45,11 @@ func (a *assembly) note(p *part) error {
 
 // rewind withdraws all that the part has brought.
 func (a *assembly) rewind(p *part) error {
-	a.ordered.withdraw(p)
+	for o := a.ordered.Load(); ; o = a.ordered.Load() {
+		if o.withdraw(p); o == a.ordered.Load() { // or the source has told of another digest meanwhile
+			break
+		}
+	}
 	p.sum, p.noted = 0, a.file.Size+1
 	return a.note(p)
 }

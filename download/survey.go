@@ -17,6 +17,7 @@ import (
 type finding struct {
 	file      source.File
 	complete  bool
+	unproven  bool              // of the right size, and the source tells the digest late
 	found     *journal.Verified // complete by its digest, but not yet known as verified
 	have      []journal.Segment // of the partial file
 	allocated int64             // bytes of disk that the partial file takes
@@ -122,10 +123,11 @@ func (s *surveyor) look(ctx context.Context, f *finding) {
 			f.complete = true
 			return
 		}
-		if agrees(s.known[f.file.Path], now) || s.rehash && s.hashes(ctx, f.file) {
+		if agrees(s.known[f.file.Path], now) || s.rehash && hashes(ctx, s.root, f.file) {
 			f.complete, f.found = true, &now
 			return
 		}
+		f.unproven = late(f.file)
 	}
 	if s.partials[partialName(f.file.Path)] {
 		s.lookPartial(ctx, f)
@@ -152,11 +154,12 @@ func agrees(was, now journal.Verified) bool {
 	return was.Version == now.Version
 }
 
-func (s *surveyor) hashes(ctx context.Context, f source.File) bool {
+// hashes reports whether the bytes that lie below root have the digest of f.
+func hashes(ctx context.Context, root *os.Root, f source.File) bool {
 	if !f.Digest.Known() || f.Digest.NewHash(f.Size) == nil {
 		return false
 	}
-	r, err := s.root.Open(f.Path)
+	r, err := root.Open(f.Path)
 	if err != nil {
 		return false
 	}

@@ -21,7 +21,7 @@ func (r *run) attempt(ctx context.Context, p *part) ([]*part, error) {
 	if err := p.asm.open(); err != nil {
 		return nil, err
 	}
-	if err := p.asm.ordered.catchUp(buf); err != nil {
+	if err := p.asm.ordered.Load().catchUp(buf); err != nil {
 		return nil, err
 	}
 	if p.missing() > 0 {
@@ -33,8 +33,8 @@ func (r *run) attempt(ctx context.Context, p *part) ([]*part, error) {
 }
 
 // copy writes what one body of the source brings, and tells the journal.
-func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (r *run) copy(outer context.Context, p *part, buf []byte) error {
+	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	f := r.watch.start(p, cancel)
 	defer r.watch.end(f)
@@ -45,7 +45,8 @@ func (r *run) copy(ctx context.Context, p *part, buf []byte) error {
 		return r.sourceError(ctx, p, err)
 	}
 	defer body.Close() //nolint:errcheck // its bytes have been read
-	p.asm.hear(body)
+	p.asm.hearBody(body)
+	r.ask(outer, p.asm)
 	if err = p.reserve(); err != nil { // while the bytes are on their way
 		return err
 	}
@@ -68,7 +69,7 @@ func (r *run) drain(ctx context.Context, f *flight, body io.Reader, buf []byte) 
 			if err := p.asm.write(p, buf[:n]); err != nil {
 				return err
 			}
-			if err := p.asm.ordered.chase(p, buf); err != nil {
+			if err := p.asm.ordered.Load().chase(p, buf); err != nil {
 				return err
 			}
 		}

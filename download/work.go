@@ -44,25 +44,24 @@ func (r *run) steer(ctx context.Context) {
 func (r *run) landed(ctx context.Context, p *part, buf []byte) ([]*part, error) {
 	a := p.asm
 	r.meter.request()
-	if err := a.ordered.catchUp(buf); err != nil {
+	if err := a.ordered.Load().catchUp(buf); err != nil {
 		return nil, err
 	}
 	if a.left.Add(-1) > 0 {
 		return nil, nil
 	}
-	sum, err := a.sum(buf)
-	if err != nil {
-		return nil, err
-	}
 	f, err := r.settle(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	switch got, err := a.check(ctx, f, sum); {
-	case err != nil:
-		return nil, err
-	case got != nil:
-		return r.mismatch(ctx, a, f.Digest, got)
+	if f.Digest.Known() {
+		sum, err := a.sum(f.Digest, buf)
+		if err != nil {
+			return nil, err
+		}
+		if sum != nil && !f.Digest.Equal(sum) {
+			return r.mismatch(ctx, a, f.Digest, sum)
+		}
 	}
 	if err := a.publish(f, r.notes.add); err != nil {
 		return nil, err

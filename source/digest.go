@@ -15,7 +15,7 @@ import (
 
 // A Digest is an algorithm and a value, such as sha256:9f86d0….
 type Digest struct {
-	Algorithm string // "sha256", "git-sha1", "md5", "crc32", "crc32c", "crc64nvme"
+	Algorithm string // "sha256", "git-sha1", "md5", "crc32", "crc32c", "crc64nvme", or what Pieces makes of one
 	Hex       string // lower case; checksums are big-endian, as services print them; "" when told later, see Digester
 }
 
@@ -47,7 +47,7 @@ func (d Digest) NewHash(size int64) hash.Hash {
 	case "crc64nvme":
 		return crc64nvme.New()
 	default:
-		return nil
+		return newPieces(d.Algorithm)
 	}
 }
 

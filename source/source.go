@@ -20,9 +20,10 @@ type Source interface {
 	Open(ctx context.Context, f File, off, n int64) (io.ReadCloser, error)
 }
 
-// A Digester is a Source that may list a file with the algorithm of its digest alone: what
-// the digest is, is asked when the bytes are there, or told by the body that brought them.
-// It saves a request for each of many small files. Optional.
+// A Digester is a Source that may list a file with the likely algorithm of its digest alone: what
+// the digest is, is told by the body that brings the whole file, or asked while its ranges come.
+// No request has to be made for it before the first byte, and none for each of many small
+// files. Optional.
 type Digester interface {
 	Source
 	// Digest returns the whole digest of f, or the zero one when there is none after all.

@@ -141,6 +141,13 @@ func (o Object) serve(w http.ResponseWriter, r *http.Request) {
 		h.Set(k, v)
 	}
 	from, to, status := 0, len(o.Data), http.StatusOK
+	if n, err := strconv.Atoi(r.URL.Query().Get("partNumber")); err == nil && n > 0 && n <= len(o.Parts) {
+		to = 0
+		for _, p := range o.Parts[:n] {
+			from, to = to, to+p.Size
+		}
+		status = http.StatusPartialContent
+	}
 	if spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
 		first, last, _ := strings.Cut(spec, "-")
 		from, _ = strconv.Atoi(first)

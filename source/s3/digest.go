@@ -4,118 +4,97 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/spinup-llm/spinup/lifecycle"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/spinup-llm/spinup/source"
-	"golang.org/x/sync/errgroup"
 )
 
-const (
-	// maxHeads bounds the HEAD requests at the same time.
-	maxHeads = 32
-	// headAbove is the size in bytes of objects that are asked for their digest in advance.
-	// Smaller ones are mostly read whole, and then the answer tells it.
-	headAbove = 8 << 20
-)
-
-// files makes files of what was listed, and returns the word of a mirror's mark. What is
-// large and has a digest is asked for it, with one request.
+// files makes files of what was listed, and returns the word of a mirror's mark. No request is
+// made for a digest before the bytes are: the answer that brings a whole file tells it, and of a
+// larger one download asks while it comes.
 func (b *bucket) files(ctx context.Context, objects []types.Object) (files []source.File, mark string, err error) {
 	files = make([]source.File, len(objects))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(maxHeads)
 	for i, o := range objects {
-		key := aws.ToString(o.Key)
 		files[i] = source.File{
-			Path: strings.TrimPrefix(key, b.loc.under()), Size: aws.ToInt64(o.Size), Version: aws.ToString(o.ETag),
+			Path: strings.TrimPrefix(aws.ToString(o.Key), b.loc.under()), Size: aws.ToInt64(o.Size), Version: aws.ToString(o.ETag),
 		}
-		switch {
-		case source.CheckPath(files[i].Path) != nil:
-		case isMark(files[i]):
-			g.Go(func() (err error) {
-				mark, err = b.mark(ctx, &files[i])
-				return err
-			})
-		case !ofParts(o) && mayHaveDigest(o) && files[i].Size <= headAbove:
-			files[i].Digest = source.Digest{Algorithm: algorithmOf(o)}
-		case ofParts(o), mayHaveDigest(o):
-			g.Go(func() (err error) {
-				files[i].Digest, err = b.digest(ctx, key, files[i], o)
-				return err
-			})
+		switch f := &files[i]; {
+		case source.CheckPath(f.Path) != nil:
+		case isMark(*f):
+			if mark, err = b.mark(ctx, f); err != nil {
+				return nil, "", err
+			}
+		case mayHaveDigest(o):
+			f.Digest.Algorithm = likely(o.ChecksumAlgorithm)
 		}
 	}
-	return files, mark, g.Wait()
+	return files, mark, nil
 }
 
-// digest asks for the checksum of an object.
-func (b *bucket) digest(ctx context.Context, key string, f source.File, o types.Object) (d source.Digest, err error) {
-	var head *s3.HeadObjectOutput
-	if ofParts(o) {
-		d, err = b.combined(ctx, key, f)
-	} else if head, err = b.head(ctx, key, f.Version); err == nil {
-		d = toldBy(head).digest()
-	}
-	switch status := statusOf(err); {
-	case status == http.StatusNotFound, status == http.StatusPreconditionFailed, errors.Is(err, errChangedMeanwhile):
-		return d, b.moving(key)
-	case err != nil:
-		return d, b.explain(ctx, reading(opResolve, b.loc, key), err)
-	}
-	return d, nil
-}
-
-// Digest implements source.Digester, with one request.
+// Digest implements source.Digester: with one request, and some more for an upload in parts
+// whose checksum is one of its parts.
 func (b *bucket) Digest(ctx context.Context, f source.File) (source.Digest, error) {
 	if err := source.CheckPath(f.Path); err != nil {
 		return source.Digest{}, err
 	}
-	return b.digest(ctx, b.key(f), f, types.Object{})
+	key := b.key(f)
+	d, err := b.digest(ctx, key, f)
+	if err != nil {
+		return source.Digest{}, b.explain(ctx, reading(opRead, b.loc, key), err)
+	}
+	return d, nil
 }
 
-func (b *bucket) head(ctx context.Context, key, version string) (*s3.HeadObjectOutput, error) {
-	in := &s3.HeadObjectInput{Bucket: &b.loc.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled, RequestPayer: b.payer}
+func (b *bucket) digest(ctx context.Context, key string, f source.File) (source.Digest, error) {
+	head, err := b.head(ctx, key, f.Version, nil)
+	if err != nil {
+		return source.Digest{}, err
+	}
+	t := toldBy(head)
+	if d := t.digest(); d.Known() {
+		return d, nil
+	}
+	return b.ofParts(ctx, key, f, t)
+}
+
+// head asks about an object, or one of its parts.
+func (b *bucket) head(ctx context.Context, key, version string, part *int32) (*s3.HeadObjectOutput, error) {
+	in := &s3.HeadObjectInput{
+		Bucket: &b.loc.bucket, Key: &key, PartNumber: part, ChecksumMode: types.ChecksumModeEnabled, RequestPayer: b.payer,
+	}
 	if version != "" {
 		in.IfMatch = &version
 	}
 	return call(ctx, b, thrice, in, b.client.HeadObject)
 }
 
-func (b *bucket) moving(key string) error {
-	return &lifecycle.Error{
-		Op: opResolve, Kind: lifecycle.Unavailable, Target: b.loc.at(key), Hint: "try again when the upload is done",
-		Err: errChangedMeanwhile,
-	}
-}
+var (
+	md5ETag  = regexp.MustCompile(`^"?([0-9a-f]{32})"?$`)
+	md5Parts = regexp.MustCompile(`^"?([0-9a-f]{32})-([1-9][0-9]{0,4})"?$`)
+)
 
-var md5ETag = regexp.MustCompile(`^"?([0-9a-f]{32})"?$`)
-
-// mayHaveDigest reports whether a HEAD can tell a digest of the whole object.
+// mayHaveDigest reports whether a HEAD can tell a digest.
 func mayHaveDigest(o types.Object) bool {
-	if len(o.ChecksumAlgorithm) > 0 && o.ChecksumType != types.ChecksumTypeComposite {
-		return true
-	}
-	return md5ETag.MatchString(aws.ToString(o.ETag))
+	etag := aws.ToString(o.ETag)
+	return len(o.ChecksumAlgorithm) > 0 || md5ETag.MatchString(etag) || md5Parts.MatchString(etag)
 }
 
-// algorithmOf returns the cheapest of those that the listing says are stored.
-func algorithmOf(o types.Object) string {
+// likely returns the cheapest of the algorithms that the listing says are stored. Not all
+// services say it, and those that do not are taken for what uploads have by default.
+func likely(listed []types.ChecksumAlgorithm) string {
 	for _, algorithm := range preferred {
-		if slices.ContainsFunc(o.ChecksumAlgorithm, func(a types.ChecksumAlgorithm) bool {
-			return strings.EqualFold(string(a), algorithm)
-		}) {
+		if slices.ContainsFunc(listed, func(a types.ChecksumAlgorithm) bool { return strings.EqualFold(string(a), algorithm) }) {
 			return algorithm
 		}
 	}
-	return "md5"
+	return preferred[0]
 }
 
 // preferred are the checksums that we know, the cheapest first.
@@ -128,19 +107,24 @@ type told struct {
 	etag        *string
 	encryption  types.ServerSideEncryption
 	customerKey *string
+	server      string // of the answer to a HEAD
 }
 
 func toldBy(h *s3.HeadObjectOutput) told {
-	return told{
+	t := told{
 		[]*string{h.ChecksumCRC64NVME, h.ChecksumCRC32C, h.ChecksumCRC32, h.ChecksumSHA256},
-		h.ChecksumType == types.ChecksumTypeComposite, h.ETag, h.ServerSideEncryption, h.SSECustomerAlgorithm,
+		h.ChecksumType == types.ChecksumTypeComposite, h.ETag, h.ServerSideEncryption, h.SSECustomerAlgorithm, "",
 	}
+	if r, ok := middleware.GetRawResponse(h.ResultMetadata).(*smithyhttp.Response); ok {
+		t.server = r.Header.Get("Server")
+	}
+	return t
 }
 
 func toldWith(o *s3.GetObjectOutput) told {
 	return told{
 		[]*string{o.ChecksumCRC64NVME, o.ChecksumCRC32C, o.ChecksumCRC32, o.ChecksumSHA256},
-		o.ChecksumType == types.ChecksumTypeComposite, o.ETag, o.ServerSideEncryption, o.SSECustomerAlgorithm,
+		o.ChecksumType == types.ChecksumTypeComposite, o.ETag, o.ServerSideEncryption, o.SSECustomerAlgorithm, "",
 	}
 }
 
@@ -152,10 +136,14 @@ func (t told) digest() source.Digest {
 			return source.Digest{Algorithm: algorithm, Hex: hex.EncodeToString(sum)}
 		}
 	}
-	// The ETag is no MD5 where a key of KMS or of the customer encrypts.
-	if etag := md5ETag.FindStringSubmatch(aws.ToString(t.etag)); etag != nil && t.customerKey == nil &&
-		(t.encryption == "" || t.encryption == types.ServerSideEncryptionAes256) {
+	if etag := md5ETag.FindStringSubmatch(aws.ToString(t.etag)); etag != nil && t.plain() {
 		return source.Digest{Algorithm: "md5", Hex: etag[1]}
 	}
 	return source.Digest{}
+}
+
+// plain reports whether the ETag is made of the bytes: it is not where a key of KMS or of the
+// customer encrypts.
+func (t told) plain() bool {
+	return t.customerKey == nil && (t.encryption == "" || t.encryption == types.ServerSideEncryptionAes256)
 }

@@ -45,7 +45,9 @@
 //
 // # Digests
 //
-// A file's Version is its ETag and the If-Match of every read. Its Digest is, in this order:
+// A file's Version is its ETag and the If-Match of every read. Its Digest is told late (see
+// [source.Digester]), so that no request comes before the first bytes: with the bytes of a file
+// that is read whole, else by a HEAD beside them. It is, in this order:
 //
 //   - the checksum of the whole object that S3 stores: CRC64NVME, CRC32C, CRC32 or SHA256
 //     (uploads have had one by default since the end of 2024)
@@ -53,12 +55,11 @@
 //     those of all parts (needs s3:GetObjectAttributes, and a service that tells the parts)
 //   - the MD5 in the ETag, where the object was uploaded in one part and is not encrypted
 //     with a key of KMS or of the customer
+//   - of an upload in parts of one size, the digest of the parts' digests: SHA256, CRC32C or
+//     CRC32 as stored, or the MD5 in the ETag of AWS, MinIO and versitygw (see [source.Pieces])
 //
-// Each takes one request per file, 32 at the same time, but for files of at most 8 MiB whose
-// checksum is not one of parts: the answer that brings one whole brings its checksum, so the
-// manifest has the algorithm alone (see [source.Digester]). Files that have none of these, such
-// as uploads in parts with SHA256 or without a checksum, have no digest: of them each range
-// is pinned to the ETag, and the size is checked.
+// Files that have none of these, such as uploads in parts of different sizes with SHA256, have
+// no digest: of them each range is pinned to the ETag, and the size is checked.
 //
 // # Errors
 //

@@ -108,7 +108,7 @@ func TestReadErrors(t *testing.T) {
 func TestHeadErrors(t *testing.T) {
 	t.Parallel()
 	for status, kind := range map[int]lifecycle.Kind{
-		403: lifecycle.AccessDenied, 404: lifecycle.Unavailable, 412: lifecycle.Unavailable, 500: lifecycle.Unavailable,
+		403: lifecycle.AccessDenied, 404: lifecycle.MissingFile, 412: lifecycle.Corrupt, 500: lifecycle.Unavailable,
 	} {
 		fake := answering(t, http.MethodHead, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		src := open(t, "s3://models/llama", fake.Env())

@@ -35,8 +35,6 @@ func (l location) at(key string) string {
 	return location{bucket: l.bucket, prefix: key, anonymous: l.anonymous}.String()
 }
 
-var errChangedMeanwhile = errors.New("it changed while it was being listed")
-
 // A wrongAnswer is a response that does not fit its request.
 type wrongAnswer struct{ text string }
 

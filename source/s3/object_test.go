@@ -18,6 +18,14 @@ func resolve(tb testing.TB, env lifecycle.EnvVars) *source.Manifest {
 	return m
 }
 
+// told asks for the digest of a file.
+func told(tb testing.TB, src source.Source, f source.File) source.Digest {
+	tb.Helper()
+	d, err := src.(source.Digester).Digest(tb.Context(), f)
+	require.NoError(tb, err)
+	return d
+}
+
 func readAll(tb testing.TB, src source.Source, f source.File) string {
 	tb.Helper()
 	body, err := src.Open(tb.Context(), f, 0, -1)

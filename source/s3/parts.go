@@ -7,22 +7,92 @@ import (
 	"encoding/hex"
 	"hash/crc32"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"github.com/spinup-llm/spinup/source"
 )
 
-// ofParts reports whether the stored checksum is one of the checksums of parts.
-func ofParts(o types.Object) bool {
-	return len(o.ChecksumAlgorithm) > 0 && o.ChecksumType == types.ChecksumTypeComposite
+// ofParts returns the digest of an upload in parts: the checksum of the whole, where those of
+// its parts combine to it, else that of the digests of its parts.
+func (b *bucket) ofParts(ctx context.Context, key string, f source.File, t told) (source.Digest, error) {
+	d, n := t.parts()
+	if n == 0 {
+		return source.Digest{}, nil
+	}
+	if strings.HasPrefix(d.Algorithm, "crc32") {
+		if whole, err := b.combined(ctx, key, f); err != nil || whole.Known() {
+			return whole, err
+		}
+	}
+	size, err := b.partSize(ctx, key, f, n)
+	if err != nil || size == 0 {
+		return source.Digest{}, err
+	}
+	d.Algorithm = source.Pieces(d.Algorithm, size)
+	return d, nil
+}
+
+// parts returns the digest of the digests of n parts, or n = 0. An ETag of this form is
+// believed to be one of those whose servers are known to make it so.
+func (t told) parts() (d source.Digest, n int64) {
+	for i, algorithm := range preferred {
+		text, count, ok := strings.Cut(aws.ToString(t.sums[i]), "-")
+		sum, err := base64.StdEncoding.DecodeString(text)
+		if n, convErr := strconv.ParseInt(count, 10, 32); ok && err == nil && convErr == nil && n > 0 {
+			return source.Digest{Algorithm: algorithm, Hex: hex.EncodeToString(sum)}, n
+		}
+	}
+	etag := md5Parts.FindStringSubmatch(aws.ToString(t.etag))
+	if etag == nil || !t.plain() || !slices.Contains([]string{"AmazonS3", "MinIO", "VERSITYGW"}, t.server) {
+		return source.Digest{}, 0
+	}
+	n, _ = strconv.ParseInt(etag[2], 10, 32) // five digits at most
+	return source.Digest{Algorithm: "md5", Hex: etag[1]}, n
+}
+
+// partSize returns the size of the n parts of an object, but for the last; 0 where they have
+// none in common, or nobody tells it.
+func (b *bucket) partSize(ctx context.Context, key string, f source.File, n int64) (int64, error) {
+	length := func(part int64) (int64, error) {
+		head, err := b.head(ctx, key, f.Version, aws.Int32(int32(part))) //nolint:gosec // parts are few
+		switch {
+		case untold(err):
+			return 0, nil
+		case err != nil:
+			return 0, err
+		}
+		return aws.ToInt64(head.ContentLength), nil
+	}
+	size, err := length(1)
+	if err != nil || size <= 0 || (n-1)*size >= f.Size || n*size < f.Size {
+		return 0, err
+	}
+	if last, err := length(n); err != nil || last != f.Size-(n-1)*size {
+		return 0, err
+	}
+	return size, nil
+}
+
+// untold reports whether a service does not know the request, or does not allow it.
+func untold(err error) bool {
+	switch status := statusOf(err); status {
+	case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusTooManyRequests:
+		return false
+	case http.StatusNotImplemented:
+		return true
+	default:
+		return status >= 400 && status < 500
+	}
 }
 
 // combined returns the checksum of the whole object, made of those of its parts, as far as
-// the service tells them all and they can be combined: CRC32 and CRC32C can. A service that
-// does not know the request, or does not allow it, leaves the file without a digest.
+// the service tells them all and they can be combined: CRC32 and CRC32C can.
 func (b *bucket) combined(ctx context.Context, key string, f source.File) (source.Digest, error) {
 	in := &s3.GetObjectAttributesInput{
 		Bucket: &b.loc.bucket, Key: &key, RequestPayer: b.payer,
@@ -33,14 +103,13 @@ func (b *bucket) combined(ctx context.Context, key string, f source.File) (sourc
 	var parts []types.ObjectPart
 	for {
 		out, err := call(ctx, b, thrice, in, b.client.GetObjectAttributes)
-		switch status := statusOf(err); {
-		case status >= 400 && status < 500 && status != http.StatusNotFound && status != http.StatusTooManyRequests, status == http.StatusNotImplemented:
+		switch {
+		case untold(err):
 			return source.Digest{}, nil
 		case err != nil:
 			return source.Digest{}, err
-		}
-		if strings.Trim(aws.ToString(out.ETag), `"`) != strings.Trim(f.Version, `"`) {
-			return source.Digest{}, errChangedMeanwhile
+		case strings.Trim(aws.ToString(out.ETag), `"`) != strings.Trim(f.Version, `"`): // there is no If-Match
+			return source.Digest{}, &smithy.GenericAPIError{Code: "PreconditionFailed", Message: "the object has another ETag now"}
 		}
 		if out.ObjectParts == nil {
 			return source.Digest{}, nil

@@ -1,17 +1,21 @@
 package s3_test
 
 import (
+	"crypto/md5" //nolint:gosec // it is what S3 has
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -23,7 +27,9 @@ func crc(poly uint32, data []byte) []byte {
 // inParts is an object as an upload in parts of these sizes leaves it.
 func inParts(algorithm string, poly uint32, data []byte, sizes ...int) s3test.Object {
 	o := s3test.Object{Data: data, ETag: fmt.Sprintf(`"d41d8cd98f00b204e9800998ecf8427e-%d"`, len(sizes)), Algorithm: algorithm, Type: "COMPOSITE"}
+	var sums []byte
 	for i, n := range sizes {
+		sums = append(sums, crc(poly, data[:n])...)
 		sum := base64.StdEncoding.EncodeToString(crc(poly, data[:n]))
 		p := s3test.Part{PartNumber: i + 1, Size: n}
 		if algorithm == "CRC32" {
@@ -32,6 +38,10 @@ func inParts(algorithm string, poly uint32, data []byte, sizes ...int) s3test.Ob
 			p.ChecksumCRC32C = sum
 		}
 		o.Parts, data = append(o.Parts, p), data[n:]
+	}
+	o.Headers = map[string]string{
+		"x-amz-checksum-" + strings.ToLower(algorithm): base64.StdEncoding.EncodeToString(crc(poly, sums)) + "-" + strconv.Itoa(len(sizes)),
+		"x-amz-checksum-type":                          "COMPOSITE",
 	}
 	return o
 }
@@ -50,14 +60,16 @@ func TestComposite(t *testing.T) {
 		fake.PartsPage = 7
 		fake.PutObject("models", "llama/a", inParts("CRC32", crc32.IEEE, data, sizes...))
 		fake.PutObject("models", "llama/b", inParts("CRC32C", crc32.Castagnoli, data, sizes...))
-		m := resolve(t, fake.Env())
-		require.Equal(r, "crc32:"+hex.EncodeToString(crc(crc32.IEEE, data)), m.Files[0].Digest.String())
-		require.Equal(r, "crc32c:"+hex.EncodeToString(crc(crc32.Castagnoli, data)), m.Files[1].Digest.String())
+		src := open(t, "s3://models/llama", fake.Env())
+		m, err := src.Resolve(t.Context())
+		require.NoError(r, err)
+		require.Equal(r, "crc32:"+hex.EncodeToString(crc(crc32.IEEE, data)), told(t, src, m.Files[0]).String())
+		require.Equal(r, "crc32c:"+hex.EncodeToString(crc(crc32.Castagnoli, data)), told(t, src, m.Files[1]).String())
 	})
 }
 
-// Where the parts do not make up the object, or nobody tells them, there is no digest: a
-// guess would call good bytes wrong.
+// Where the parts do not make up the object, there is no digest of the whole, and where nobody
+// tells their size either none at all: a guess would call good bytes wrong.
 func TestCompositeUnknown(t *testing.T) {
 	t.Parallel()
 	whole := func() s3test.Object { return inParts("CRC32", crc32.IEEE, []byte("0123456789"), 4, 4, 2) }
@@ -69,10 +81,13 @@ func TestCompositeUnknown(t *testing.T) {
 	sha := s3test.Object{Data: []byte("01"), ETag: whole().ETag, Algorithm: "SHA256", Type: "COMPOSITE", Parts: []s3test.Part{
 		{PartNumber: 1, Size: 2, ChecksumSHA256: base64.StdEncoding.EncodeToString(make([]byte, 32))},
 	}}
-	for name, o := range map[string]s3test.Object{"short": short, "long": long, "alien": alien, "none": none, "sha256": sha} {
+	for name, c := range map[string]struct {
+		object    s3test.Object
+		algorithm string
+	}{"short": {short, ""}, "long": {long, "crc32*4"}, "alien": {alien, "crc32*4"}, "none": {none, ""}, "sha256": {sha, ""}} {
 		fake := s3test.NewFake(t)
-		fake.PutObject("models", "llama/a", o)
-		require.Empty(t, resolve(t, fake.Env()).Files[0].Digest, name)
+		fake.PutObject("models", "llama/a", c.object)
+		require.Equal(t, c.algorithm, digestOfA(t, fake).Algorithm, name)
 	}
 	for _, status := range []int{http.StatusForbidden, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented} {
 		fake := s3test.NewFake(t)
@@ -84,7 +99,72 @@ func TestCompositeUnknown(t *testing.T) {
 			}
 			return false
 		}
-		require.Empty(t, resolve(t, fake.Env()).Files[0].Digest, "%d", status)
+		require.Equal(t, "crc32*4", digestOfA(t, fake).Algorithm, "%d", status)
+	}
+}
+
+// digestOfA resolves the folder of a fake and asks for the digest of its file a.
+func digestOfA(tb testing.TB, fake *s3test.Fake) source.Digest {
+	tb.Helper()
+	src := open(tb, "s3://models/llama", fake.Env())
+	m, err := src.Resolve(tb.Context())
+	require.NoError(tb, err)
+	require.False(tb, m.Files[0].Digest.Known(), "nothing is asked before the bytes are")
+	return told(tb, src, m.Files[0])
+}
+
+// Digests of the digests of parts are told where the parts are of one size: those that S3 stores,
+// and the ETags of servers that are known to make them so.
+func TestPieces(t *testing.T) {
+	t.Parallel()
+	data := []byte("0123456789")
+	fold := func(hash func([]byte) []byte, sizes ...int) []byte {
+		var sums []byte
+		for rest := data; len(sizes) > 0; sizes = sizes[1:] {
+			sums, rest = append(sums, hash(rest[:sizes[0]])...), rest[sizes[0]:]
+		}
+		return hash(sums)
+	}
+	sha := func(b []byte) []byte { s := sha256.Sum256(b); return s[:] }
+	md := func(b []byte) []byte { s := md5.Sum(b); return s[:] } //nolint:gosec // it is what S3 has
+	stored := func(server string, sizes ...int) s3test.Object {
+		o := s3test.Object{Data: data, ETag: fmt.Sprintf(`"%x-%d"`, fold(md, sizes...), len(sizes)), Headers: map[string]string{"Server": server}}
+		for i, n := range sizes {
+			o.Parts = append(o.Parts, s3test.Part{PartNumber: i + 1, Size: n})
+		}
+		return o
+	}
+	summed := stored("", 4, 4, 2)
+	summed.Algorithm, summed.Type = "SHA256", "COMPOSITE"
+	summed.Headers = map[string]string{"x-amz-checksum-sha256": base64.StdEncoding.EncodeToString(fold(sha, 4, 4, 2)) + "-3"}
+	encrypted := stored("AmazonS3", 4, 4, 2)
+	encrypted.Headers["x-amz-server-side-encryption"] = "aws:kms"
+	ignorant := stored("AmazonS3", 4, 4, 2)
+	ignorant.Parts = nil
+	for name, c := range map[string]struct {
+		object s3test.Object
+		want   string
+	}{
+		"sha256":                  {summed, "sha256*4:" + hex.EncodeToString(fold(sha, 4, 4, 2))},
+		"md5":                     {stored("AmazonS3", 4, 4, 2), "md5*4:" + hex.EncodeToString(fold(md, 4, 4, 2))},
+		"one part":                {stored("MinIO", 10), "md5*10:" + hex.EncodeToString(fold(md, 10))},
+		"full parts":              {stored("VERSITYGW", 5, 5), "md5*5:" + hex.EncodeToString(fold(md, 5, 5))},
+		"an unknown server":       {stored("Another", 4, 4, 2), ""},
+		"parts of their own size": {stored("AmazonS3", 4, 3, 3), ""},
+		"a long last part":        {stored("AmazonS3", 4, 6), ""},
+		"KMS":                     {encrypted, ""},
+		"nobody tells the parts":  {ignorant, ""},
+	} {
+		fake := s3test.NewFake(t)
+		fake.PutObject("models", "llama/a", c.object)
+		d := digestOfA(t, fake)
+		require.Equal(t, c.want, d.String(), name)
+		if d.Known() {
+			hash := d.NewHash(int64(len(data)))
+			_, err := hash.Write(data)
+			require.NoError(t, err)
+			require.True(t, d.Equal(hash.Sum(nil)), name)
+		}
 	}
 }
 
@@ -102,7 +182,10 @@ func TestCompositeChanges(t *testing.T) {
 		}
 		return false
 	}
-	_, err := open(t, "s3://models/llama", fake.Env()).Resolve(t.Context())
-	require.ErrorIs(t, err, lifecycle.Unavailable)
-	require.ErrorContains(t, err, "changed while it was being listed")
+	src := open(t, "s3://models/llama", fake.Env())
+	m, err := src.Resolve(t.Context())
+	require.NoError(t, err)
+	_, err = src.(source.Digester).Digest(t.Context(), m.Files[0])
+	require.ErrorIs(t, err, lifecycle.Corrupt)
+	require.ErrorContains(t, err, "changed since it was listed")
 }

@@ -55,7 +55,7 @@ func TestRequestsPerModel(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, lists, "45 keys in pages of 20")
-	require.Equal(t, 4, others["digests"], "one for each that was uploaded in parts; answers tell the others'")
+	require.Equal(t, 4*2, others["digests"], "a HEAD and the parts' of each that was uploaded in parts; answers tell the others'")
 	require.Equal(t, 45+1, others["ranges"], "one per file, and the mark that is read first")
 
 	before := len(fake.Requests())

@@ -106,7 +106,7 @@ func decoded(key string, encoding types.EncodingType) string {
 
 // object makes a manifest of the one object that the URI names; there may be none.
 func (b *bucket) object(ctx context.Context) ([]source.File, error) {
-	head, err := b.head(ctx, b.loc.prefix, "")
+	head, err := b.head(ctx, b.loc.prefix, "", nil)
 	if statusOf(err) == 404 {
 		return nil, nil
 	}
@@ -114,7 +114,10 @@ func (b *bucket) object(ctx context.Context) ([]source.File, error) {
 		return nil, b.explain(ctx, reading(opResolve, b.loc, b.loc.prefix), err)
 	}
 	b.single.Store(true)
-	return []source.File{{
-		Path: b.loc.base(), Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag), Digest: toldBy(head).digest(),
-	}}, nil
+	t := toldBy(head)
+	f := source.File{Path: b.loc.base(), Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag), Digest: t.digest()}
+	if d, n := t.parts(); n > 0 && !f.Digest.Known() {
+		f.Digest.Algorithm = d.Algorithm
+	}
+	return []source.File{f}, nil
 }
