@@ -44,8 +44,8 @@ func (t told) parts() (d source.Digest, n int64) {
 	for i, algorithm := range preferred {
 		text, count, ok := strings.Cut(aws.ToString(t.sums[i]), "-")
 		sum, err := base64.StdEncoding.DecodeString(text)
-		if n, convErr := strconv.ParseInt(count, 10, 32); ok && err == nil && convErr == nil && n > 0 {
-			return source.Digest{Algorithm: algorithm, Hex: hex.EncodeToString(sum)}, n
+		if parts, convErr := strconv.ParseInt(count, 10, 32); ok && err == nil && convErr == nil && parts > 0 {
+			return source.Digest{Algorithm: algorithm, Hex: hex.EncodeToString(sum)}, parts
 		}
 	}
 	etag := md5Parts.FindStringSubmatch(aws.ToString(t.etag))
