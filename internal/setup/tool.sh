@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the tool of the nested module internal/tools/NAME into a folder outside the checkout
-# and prints its path: tool.sh s3server | lint. Idempotent. SPINUP_CACHE chooses another folder.
+# and prints its path: tool.sh s3server | lint | minio … Idempotent. SPINUP_CACHE chooses another folder.
 set -euo pipefail
 
 name=${1:?usage: tool.sh NAME}

@@ -132,12 +132,13 @@ func (l *lab) serve(ctx context.Context, name string, set *dataset.Set, cdn stri
 	case "hub":
 		return servers.Hub(ctx, nginx, dir, set, cdn)
 	case "minio":
-		if l.minio == "" {
-			return nil, errors.New("no program was given with -minio")
+		program, err := l.tool(ctx, "minio") // the first time this takes 20 minutes
+		if err != nil {
+			return nil, err
 		}
-		return servers.Minio(ctx, l.minio, dir, set)
+		return servers.Minio(ctx, program, dir, set)
 	case "versitygw":
-		program, err := output(ctx, filepath.Join(l.root, "internal/setup/tool.sh"), "s3server")
+		program, err := l.tool(ctx, "s3server")
 		if err != nil {
 			return nil, err
 		}
@@ -145,6 +146,11 @@ func (l *lab) serve(ctx context.Context, name string, set *dataset.Set, cdn stri
 	default:
 		return nil, fmt.Errorf("there is no server %q", name)
 	}
+}
+
+// tool returns the path of a program of internal/tools.
+func (l *lab) tool(ctx context.Context, name string) (string, error) {
+	return output(ctx, filepath.Join(l.root, "internal/setup/tool.sh"), name)
 }
 
 // output runs a helper and returns what it prints.

@@ -50,7 +50,7 @@ type options struct {
 	sets, peers     []string
 	data, target    string
 	ours, bin       string
-	minio, markdown string
+	markdown        string
 	limit           time.Duration
 }
 
@@ -67,7 +67,6 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.target, "target", "", "folder to download to; empty means /dev/shm, else a temporary one")
 	flags.StringVar(&o.ours, "ours", "", "our program; empty means to build examples/download")
 	flags.StringVar(&o.bin, "bin", "", "folder of the programs; empty means what internal/setup/peers.sh says")
-	flags.StringVar(&o.minio, "minio", "", "the program minio, which takes 20 minutes to build; empty means to leave it out")
 	flags.StringVar(&o.markdown, "markdown", "", "also write the tables to this file")
 	flags.DurationVar(&o.limit, "limit", 5*time.Minute, "on one run")
 	if _, err := cli.Parse(flags, args, 0); err != nil {

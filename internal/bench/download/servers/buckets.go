@@ -5,6 +5,7 @@ package servers
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,15 +80,47 @@ func (s *Server) upload(ctx context.Context, set *dataset.Set) error {
 	return nil
 }
 
+// partSize is that of the parts in which large files are uploaded, as the tools do it.
+const partSize = 64 << 20
+
 func put(ctx context.Context, client *s3.Client, set *dataset.Set, f dataset.File) error {
 	body, err := os.Open(filepath.Join(set.Dir, filepath.FromSlash(f.Path)))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
+	bucket, key := aws.String(Bucket), aws.String(set.Name+"/"+f.Path)
+	if f.Size > partSize {
+		return putParts(ctx, client, bucket, key, body, f.Size)
+	}
 	_, err = client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: aws.String(Bucket), Key: aws.String(set.Name + "/" + f.Path), Body: body,
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ContentLength: &f.Size,
+		Bucket: bucket, Key: key, Body: body, ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ContentLength: &f.Size,
+	})
+	return err
+}
+
+func putParts(ctx context.Context, client *s3.Client, bucket, key *string, from io.ReaderAt, size int64) error {
+	made, err := client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+		Bucket: bucket, Key: key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumType: types.ChecksumTypeFullObject,
+	})
+	if err != nil {
+		return err
+	}
+	var parts []types.CompletedPart
+	for off := int64(0); off < size; off += partSize {
+		number := int32(len(parts) + 1) //nolint:gosec // parts are few
+		out, err := client.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: bucket, Key: key, UploadId: made.UploadId, PartNumber: &number, ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme,
+			Body: io.NewSectionReader(from, off, min(partSize, size-off)),
+		})
+		if err != nil {
+			return err
+		}
+		parts = append(parts, types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumCRC64NVME: out.ChecksumCRC64NVME})
+	}
+	_, err = client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: bucket, Key: key, UploadId: made.UploadId, ChecksumType: types.ChecksumTypeFullObject,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	})
 	return err
 }
