@@ -44,14 +44,14 @@ func start() int {
 
 // options are the flags.
 type options struct {
-	n               int
-	scale           float64
-	servers, links  []string
-	sets, peers     []string
-	data, target    string
-	ours, bin       string
-	markdown        string
-	limit           time.Duration
+	n              int
+	scale          float64
+	servers, links []string
+	sets, peers    []string
+	data, target   string
+	ours, bin      string
+	markdown       string
+	limit          time.Duration
 }
 
 func parse(args []string) (*options, error) {
