@@ -38,7 +38,7 @@ func (r *run) fetch(ctx context.Context, p *part) ([]*part, error) {
 			r.gate.hold(pause)
 		}
 		if pause > 0 || lifecycle.KindOf(err) == lifecycle.Throttled {
-			if allowed := r.ramp.complain(); r.queue.allow(allowed, false) > allowed {
+			if allowed := r.ramp.complain(); r.queue.allow(allowed) > allowed {
 				return []*part{p}, nil // others go on, and this one when there is room again
 			}
 		}

@@ -18,13 +18,16 @@ const (
 	// stripeWidth is the number of large files that are fetched at the same time. More
 	// would keep more of each in memory until its turn to be hashed comes.
 	stripeWidth = 4
+	// firstLarge are the parts of large files that begin first: most of what is allowed at the
+	// beginning.
+	firstLarge = firstAllowed - 2
 	// usualConnections are enough for most links: there are parts for so many, and for more
 	// they are split.
 	usualConnections = 16
 )
 
-// layout cuts what is missing into ranges. The first parts of the largest files go first,
-// then all small files, so that the many requests of those do not leave the link idle.
+// layout cuts what is missing into ranges. Parts of the largest files go first, and the small
+// files lie between the others, so that the many requests of those do not leave the link idle.
 func layout(findings []finding, partSize int64, connections int) []Range {
 	var total int64
 	for _, f := range findings {
@@ -48,7 +51,21 @@ func layout(findings []finding, partSize int64, connections int) []Range {
 	for group := range slices.Chunk(large, stripeWidth) {
 		order = append(order, stripe(group)...)
 	}
-	return slices.Insert(order, min(len(large), stripeWidth), small...)
+	return mix(order, small)
+}
+
+// mix spreads small evenly over what comes after the first of large.
+func mix(large, small []Range) []Range {
+	head := min(len(large), firstLarge)
+	out, rest := slices.Clone(large[:head]), large[head:]
+	for left := len(rest); left >= 0; left-- {
+		n := (len(small) + left) / (left + 1)
+		out, small = append(out, small[:n]...), small[n:]
+		if left > 0 {
+			out = append(out, rest[len(rest)-left])
+		}
+	}
+	return out
 }
 
 // chooseSize returns the size of f's parts: two for each usual connection, within bounds.

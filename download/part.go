@@ -10,6 +10,8 @@ const (
 	minSplit     = mib
 	minSplitTime = 250 * time.Millisecond
 	pageSize     = 4096
+	// reserveStep is how much of a part is allocated at once.
+	reserveStep = 8 * mib
 )
 
 // A part is a range of a file. One worker at a time changes it; others read pos, end and
@@ -20,6 +22,7 @@ type part struct {
 	end       atomic.Int64
 	pos       atomic.Int64  // all before has been written
 	speed     atomic.Int64  // bytes per second of late; 0 when not yet known
+	reserved  int64         // what is allocated ends here
 	claimed   int64         // what the worker reads ends here; guarded by the assembly
 	sum       uint64        // of [off, pos)
 	began     int64         // pos when the try at hand began
@@ -47,12 +50,16 @@ func (p *part) splits() bool {
 	return p.speed.Load() > 0 && p.missing() >= 2*minSplit && p.remaining() >= 2*minSplitTime
 }
 
-// reserve allocates what is left of the part, which is cheaper than to do it bit by bit.
-func (p *part) reserve() error {
-	if p.missing() <= mib {
+// reserve allocates ahead of the next n bytes, which is cheaper than to do it bit by bit. The
+// steps are small enough that nobody who writes to the same file waits for long.
+func (p *part) reserve(n int64) error {
+	at, missing := p.pos.Load(), p.missing()
+	if at+n <= p.reserved || missing <= mib {
 		return nil
 	}
-	return reserve(p.asm.out, p.pos.Load(), p.missing())
+	ahead := min(missing, reserveStep)
+	p.reserved = at + ahead
+	return reserve(p.asm.out, at, ahead)
 }
 
 // claim returns how many of the next n bytes the worker is to read; those will not be

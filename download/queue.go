@@ -12,12 +12,13 @@ type queue struct {
 	left    int64              // bytes that the parts miss
 	busy    map[*part]struct{} // handed out
 	allowed int
-	slack   bool // the link could give more
+	slack   bool  // the link could give more
+	worth   int64 // bytes that are worth a request
 	stopped bool
 }
 
 func newQueue(parts []*part, allowed int) *queue {
-	q := &queue{busy: map[*part]struct{}{}, allowed: allowed}
+	q := &queue{busy: map[*part]struct{}{}, allowed: allowed, worth: minPart}
 	q.changed.L = &q.mu
 	q.add(parts)
 	return q
@@ -47,7 +48,7 @@ func (q *queue) choose() *part {
 		return q.split()
 	}
 	p := q.parts[0]
-	if rest := p.asm.cut(p, max(q.left/int64(q.allowed), minPart)); rest != nil {
+	if rest := p.asm.cut(p, max(q.left/int64(2*q.allowed), q.worth)); rest != nil {
 		q.parts[0] = rest
 	} else {
 		q.parts = q.parts[1:]
@@ -95,16 +96,23 @@ func (q *queue) done(p *part, more []*part) {
 	}
 }
 
-// allow sets how many parts may be handed out, and whether the link has slack, and returns
-// how many are handed out. It has workers look again for what to split.
-func (q *queue) allow(n int, slack bool) (busy int) {
+// allow sets how many parts may be handed out, and returns how many are. It has workers look
+// again for what to split.
+func (q *queue) allow(n int) (busy int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.allowed, q.slack = n, slack
+	q.allowed = n
 	if len(q.busy) < n {
 		q.changed.Broadcast()
 	}
 	return len(q.busy)
+}
+
+// learn takes note of whether the link has slack, and how many bytes are worth a request.
+func (q *queue) learn(slack bool, worth int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.slack, q.worth = slack, worth
 }
 
 // stop makes next return false to all.

@@ -1,6 +1,9 @@
 package download
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	// firstAllowed is how many ranges a download begins with: enough for most links, and
@@ -16,6 +19,10 @@ const (
 	// which fades in about a minute.
 	slackShare = 0.7
 	fading     = 0.996
+	// worthTime and minWorth bound how little of a range is worth a request, so that the last
+	// ranges end at about the same time.
+	worthTime = 100 * time.Millisecond
+	minWorth  = 4 * mib
 	// restRounds lie between a trial that failed and the next, twice as many each time.
 	restRounds    = 20
 	maxRestRounds = 16 * restRounds
@@ -31,6 +38,7 @@ type ramp struct {
 
 	mu       sync.Mutex
 	allowed  int
+	busy     int     // ranges in flight at the beginning of the last round
 	usual    float64 // what a round brings
 	peak     float64 // what it brought at most
 	before   int     // allowed before the trial that is on; 0 when none is
@@ -53,6 +61,7 @@ func (r *ramp) next(brought float64, busy int) int {
 	defer r.mu.Unlock()
 	r.usual = average(r.usual, brought, roundWeight)
 	r.peak = max(r.peak*fading, r.usual)
+	r.busy = busy
 	r.wait--
 	r.halved--
 	if r.before > 0 && r.wait >= 0 && r.wait < trialRounds-1 {
@@ -74,11 +83,13 @@ func (r *ramp) next(brought float64, busy int) int {
 	return r.allowed
 }
 
-// slack reports whether the link could give more than it does.
-func (r *ramp) slack() bool {
+// outlook reports whether the link could give more than it does, and how many bytes of a range
+// are worth a request: those of worthTime.
+func (r *ramp) outlook() (slack bool, worth int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.usual < slackShare*r.peak
+	each := r.usual / float64(max(r.busy, 1))
+	return r.usual < slackShare*r.peak, max(int64(each*worthTime.Seconds()/watchEvery.Seconds()), minWorth)
 }
 
 // complain takes note that the service wants fewer requests, and returns how many ranges may

@@ -47,9 +47,6 @@ func (r *run) copy(outer context.Context, p *part, buf []byte) error {
 	defer body.Close() //nolint:errcheck // its bytes have been read
 	p.asm.hearBody(body)
 	r.ask(outer, p.asm)
-	if err = p.reserve(); err != nil { // while the bytes are on their way
-		return err
-	}
 	err = errors.Join(r.drain(ctx, f, body, buf), p.asm.note(p))
 	if err != nil || p.end.Load() < end { // what was split off comes by another way
 		return err
@@ -63,6 +60,9 @@ func (r *run) drain(ctx context.Context, f *flight, body io.Reader, buf []byte) 
 		claimed := p.claim(len(buf))
 		if claimed == 0 {
 			return nil
+		}
+		if err := p.reserve(claimed); err != nil { // while the bytes are on their way
+			return err
 		}
 		n, readErr := r.fill(ctx, f, body, buf[:claimed])
 		if n > 0 {

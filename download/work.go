@@ -31,7 +31,9 @@ func (r *run) steer(ctx context.Context) {
 			r.watch.look(now)
 			r.watch.yield(r.share.excess())
 			work := r.meter.work()
-			busy = r.queue.allow(r.ramp.next(work-before, busy), r.ramp.slack())
+			allowed := r.ramp.next(work-before, busy)
+			r.queue.learn(r.ramp.outlook())
+			busy = r.queue.allow(allowed)
 			before = work
 		case <-ctx.Done():
 			return
