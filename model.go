@@ -56,6 +56,13 @@ func newApplication(o *Options, app *Application, d *Deployment) (*application, 
 func newModel(o *Options, env lifecycle.EnvVars, cfg *LLMConfig, d *Deployment) (*model, error) {
 	e, engineErr := chooseEngine(o.Engines, cfg.LLMEngine)
 	h, hooksErr := newHooks(cfg, o.Logger, env)
+	if _, ok := e.(engine.Sleeper); e != nil && o.SleepAfter > 0 && !ok {
+		engineErr = &lifecycle.Error{
+			Op: "spinup.New", Kind: lifecycle.Invalid, Target: "Options.SleepAfter",
+			Err:  fmt.Errorf("the engine %s cannot sleep", e.Name()),
+			Hint: "leave SleepAfter out, or use vLLM on a GPU",
+		}
+	}
 	if err := errors.Join(engineErr, hooksErr); err != nil {
 		return nil, err
 	}
@@ -99,6 +106,7 @@ func (m *model) setOptions(share int) *replica.SetOptions {
 		Limits: m.limits(),
 		Pick:   m.picker(),
 		Scale:  m.scaling(),
+		Sleep:  m.opts.SleepAfter,
 		Drain:  m.opts.Drain,
 		Logger: m.opts.Logger,
 	}

@@ -91,7 +91,7 @@ func (s *startup) spec() engine.Spec {
 	}
 	return engine.Spec{
 		ModelID: s.id(), Kwargs: kwargs, Env: maps.Clone(s.env),
-		Devices: s.state.Node.Devices(), CPUs: s.state.Node.CPUs(),
+		Devices: s.state.Node.Devices(), CPUs: s.state.Node.CPUs(), Sleeps: s.opts.SleepAfter > 0,
 	}
 }
 
@@ -223,6 +223,18 @@ func (i *instance) Load(ctx context.Context) (engine.Load, error) {
 		return engine.Load{}, errors.ErrUnsupported
 	}
 	return i.process.Load(ctx, t)
+}
+
+// Sleep and Wake implement replica.Sleeper; New has seen that the engine can.
+func (i *instance) Sleep(ctx context.Context) error { return i.turn(ctx, i.process.Sleep) }
+func (i *instance) Wake(ctx context.Context) error  { return i.turn(ctx, i.process.Wake) }
+
+func (i *instance) turn(ctx context.Context, f func(context.Context, engine.Sleeper) error) error {
+	s, ok := i.engine.(engine.Sleeper)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return f(ctx, s)
 }
 
 // Stop runs the OnStop hook, whose error is logged, and stops the engine.

@@ -16,6 +16,7 @@ type Spec struct {
 	Env     lifecycle.EnvVars // on top of what the driver sets
 	Devices []string          // accelerators; empty means the CPU
 	CPUs    []int             // cores, for an engine on the CPU; empty means all
+	Sleeps  bool              // it will be asked to sleep, see Sleeper
 	// CacheDir is where a Cacher keeps what spares later starts work, for this process alone; ""
 	// means where the engine does by itself.
 	CacheDir string

@@ -79,6 +79,9 @@ func (s *Set) limits() Limits {
 func (s *Set) release(m *member) {
 	s.mu.Lock()
 	m.Inflight--
+	if m.Inflight == 0 {
+		m.idleSince = time.Now()
+	}
 	s.traffic.add(time.Now(), -1)
 	s.dispatch()
 	draining := m.Stage == lifecycle.StageDrain
@@ -147,6 +150,7 @@ func (s *Set) choose(w *waiter) (free *member, ready, other bool) {
 	if len(s.candidates) == 0 {
 		return nil, ready, other
 	}
+	s.candidates, s.shown = preferAwake(s.candidates, s.shown)
 	i := s.current.opts.Pick(w.pick, s.shown)
 	return s.candidates[min(max(i, 0), len(s.candidates)-1)], ready, other
 }

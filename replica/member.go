@@ -20,6 +20,7 @@ type Replica struct {
 	ID       string
 	NodeID   string
 	Stage    lifecycle.Stage // provision while it starts, then ready, at times doubt, then drain
+	Asleep   bool            // its engine has to wake before it can answer
 	Inflight int             // requests
 	Since    time.Time       // when Stage began
 	Restarts int             // how many ended before it in its place
@@ -39,6 +40,8 @@ type member struct {
 	doubted    chan error   // of one: why it is in doubt
 	verdict    *verdict     // to come; nil without a doubt
 	busySince  time.Time    // when its first request of those in flight came
+	idleSince  time.Time    // when its last request ended, or it was ready
+	bed        *bed         // nil: it never sleeps
 	answered   atomic.Bool  // a request, not with an error
 	lastByte   atomic.Int64 // when a byte of an answer came last, in Unix nanoseconds
 }
@@ -71,7 +74,8 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	s.update(func() {
 		m.instance, m.served, m.slot.serving, g.served = instance, true, true, true
 		m.starting = time.Since(m.Since)
-		m.Stage, m.Since, m.readySince = lifecycle.StageReady, time.Now(), time.Now()
+		m.Stage, m.Since, m.readySince, m.idleSince = lifecycle.StageReady, time.Now(), time.Now(), time.Now()
+		m.bed = newBed(m)
 	})
 	// Whoever hears of ready finds it routable; whoever awaited it finds that it was told.
 	scope.Mark(lifecycle.StageReady, instance.Endpoint().String())
@@ -83,6 +87,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 func (s *Set) serve(ctx, life context.Context, m *member, scope lifecycle.Scope) error {
 	stall := newStallWatch(m)
 	defer stall.stop()
+	defer m.bed.leave(m)
 	for {
 		var reason error
 		select {
@@ -90,6 +95,8 @@ func (s *Set) serve(ctx, life context.Context, m *member, scope lifecycle.Scope)
 			return s.lost(m, scope, nil)
 		case <-ctx.Done():
 			return s.drain(life, m, scope)
+		case <-m.bed.tick():
+			s.rest(ctx, m, scope)
 		case cause := <-m.doubted:
 			reason = s.examine(ctx, m, scope, cause)
 		case <-stall.tick():

@@ -220,6 +220,11 @@ func (w *memWriter) Write(p []byte) (int, error) {
 // serving starts a set of n replicas on m with a router before it, until the test ends.
 func serving(t *testing.T, m *memory, n int, tune func(*replica.SetOptions)) (*replica.Set, http.Handler, *lifecycle.Log) {
 	t.Helper()
+	return servingWith(t, m, m.start, n, tune)
+}
+
+func servingWith(t *testing.T, m *memory, start replica.Start, n int, tune func(*replica.SetOptions)) (*replica.Set, http.Handler, *lifecycle.Log) {
+	t.Helper()
 	log := lifecycle.NewLog()
 	o := &replica.SetOptions{
 		Scope: lifecycle.Scope{Emit: log.Append, Model: "m"}, Logger: slog.New(slog.DiscardHandler),
@@ -227,7 +232,7 @@ func serving(t *testing.T, m *memory, n int, tune func(*replica.SetOptions)) (*r
 	if tune != nil {
 		tune(o)
 	}
-	set := replica.NewSet(new(local.Provisioner), m.start, o)
+	set := replica.NewSet(new(local.Provisioner), start, o)
 	if o.Scale == nil {
 		set.Want(n)
 	}

@@ -123,7 +123,11 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 		out.Header.Del(h) // with them the transport would send what an engine has begun again
 	}
 	out.URL.Scheme, out.URL.Host, out.Host = endpoint.Scheme, endpoint.Host, endpoint.Host
-	resp, err := rt.engine.RoundTrip(out)
+	err := rt.set.awake(r.Context(), m)
+	var resp *http.Response
+	if err == nil {
+		resp, err = rt.engine.RoundTrip(out)
+	}
 	if err != nil {
 		rt.set.release(m)
 		return nil, err

@@ -39,6 +39,7 @@ type SetOptions struct {
 	Limits  Limits                           // Update
 	Pick    Picker                           // Update; nil means LeastOfTwo
 	Scale   *Scaling                         // Update; nil keeps the number that Want says
+	Sleep   time.Duration                    // Update; without a request, until an engine that can sleeps; 0 means never
 	Logger  *slog.Logger                     // nil means slog.Default
 	_       struct{}
 }

@@ -45,6 +45,9 @@ func normalize(spec engine.Spec) (map[string]any, error) {
 			out[name] = plain
 		}
 	}
+	if spec.Sleeps {
+		out["enable_sleep_mode"] = true
+	}
 	if _, isText := out["hf_token"].(string); isText {
 		delete(out, "hf_token") // in the environment, see environment
 	}

@@ -28,7 +28,7 @@ func (c *check) options() error {
 	}
 	_, err = flags(kwargs, readOptions(c.inst.pkg))
 	if onCPU(c.spec) && truthy(kwargs["enable_sleep_mode"]) {
-		err = errors.Join(err, invalidKwarg("enable_sleep_mode", "sleep mode needs a GPU", "remove enable_sleep_mode"))
+		err = errors.Join(err, invalidKwarg("enable_sleep_mode", "sleep mode needs a GPU", "remove enable_sleep_mode, and Options.SleepAfter"))
 	}
 	return err
 }

@@ -172,6 +172,8 @@ var optionCases = map[string]checkCase{
 	"sharded, without keys":   {spec: engine.Spec{Weights: &url.URL{Scheme: "s3", User: url.User("anonymous"), Host: "b", Path: "/m"}, Kwargs: map[string]any{"load_format": "runai_streamer_sharded"}}, kind: lifecycle.Invalid, target: "engine_kwargs.load_format", hint: "anonymous@"},
 	"default, alien key":      {spec: kwargs("model_loader_extra_config", map[string]any{"pattern": "x"}), kind: lifecycle.Invalid, target: "model_loader_extra_config.pattern", hint: "remove it"},
 	"dummy takes none":        {spec: kwargs("load_format", "dummy", "model_loader_extra_config", map[string]any{"x": 1}), kind: lifecycle.Invalid, target: "model_loader_extra_config", hint: "remove"},
+	"to sleep on a CPU":       {spec: engine.Spec{Sleeps: true}, kind: lifecycle.Invalid, target: "engine_kwargs.enable_sleep_mode", hint: "Options.SleepAfter"},
+	"to sleep on a GPU":       {spec: engine.Spec{Sleeps: true, Devices: []string{"0"}}},
 	"sleep mode on a CPU":     {spec: kwargs("enable_sleep_mode", true), kind: lifecycle.Invalid, target: "engine_kwargs.enable_sleep_mode", hint: "remove"},
 	"misspelt option":         {spec: kwargs("max_modl_len", 1), kind: lifecycle.Invalid, target: "engine_kwargs.max_modl_len", hint: `"max_model_len"`},
 	"KV cache beyond memory":  {spec: engine.Spec{Env: lifecycle.EnvVars{"VLLM_CPU_KVCACHE_SPACE": "1000000"}}, kind: lifecycle.NoSpace, target: "VLLM_CPU_KVCACHE_SPACE", hint: "lower"},

@@ -32,11 +32,15 @@ func (e Engine) Command(spec engine.Spec) (engine.Command, error) {
 		return engine.Command{}, err
 	}
 	args = append(args, ownOptions(spec, kwargs, known)...)
-	return engine.Command{
-		Path: inst.path, Args: args, Env: environment(spec, inst),
-		AlivePath: "/health", ReadyPath: "/health", Warmup: warmup(spec),
-		StopSignal: syscall.SIGTERM, Vital: []string{titlePrefix(spec) + "::"},
-	}, nil
+	cmd := engine.Command{Path: inst.path, Args: args, Env: environment(spec, inst)}
+	if e.Snapshot != "" {
+		if cmd, err = e.restoreCommand(spec, inst); err != nil {
+			return engine.Command{}, err
+		}
+	}
+	cmd.AlivePath, cmd.ReadyPath, cmd.Warmup = "/health", "/health", warmup(spec)
+	cmd.StopSignal, cmd.Vital = syscall.SIGTERM, []string{titlePrefix(spec) + "::"}
+	return cmd, nil
 }
 
 // titlePrefix begins the titles of the processes that vLLM starts.

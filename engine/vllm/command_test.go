@@ -256,6 +256,23 @@ func TestEnvironmentOnTheCPU(t *testing.T) {
 	}
 }
 
+func TestSleepIsPrepared(t *testing.T) {
+	t.Parallel()
+	e := installation(t)
+	spec := engine.Spec{ModelID: "m", Dir: model(t, randmodel.Options{}), Addr: "127.0.0.1:1", Devices: []string{"0"}, Sleeps: true}
+	cmd, err := e.Command(spec)
+	require.NoError(t, err)
+	require.Contains(t, cmd.Args, "--enable-sleep-mode")
+	require.Equal(t, "1", cmd.Env["VLLM_SERVER_DEV_MODE"])
+	require.Equal(t, "/sleep?level=1", e.SleepPath())
+	require.Equal(t, "/wake_up", e.WakePath())
+	spec.Sleeps = false
+	cmd, err = e.Command(spec)
+	require.NoError(t, err)
+	require.NotContains(t, cmd.Args, "--enable-sleep-mode")
+	require.NotContains(t, cmd.Env, "VLLM_SERVER_DEV_MODE")
+}
+
 // The KV cache on the CPU has room for four requests of the longest length, and is told in
 // whatever way the version knows.
 func TestKVCacheOnTheCPU(t *testing.T) {

@@ -51,6 +51,13 @@
 // Python keeps its bytecode beside the sources: PYTHONDONTWRITEBYTECODE is not inherited. An
 // installation that cannot be written to has to bring its bytecode (python -m compileall).
 //
+// # Sleep and snapshots
+//
+// With Spec.Sleeps an engine gives its GPUs' memory back when it is told to and takes it again;
+// [Engine.Snapshot] restores one from a dump of its memory and GPU (CRIU and cuda-checkpoint)
+// instead of loading. Both are vLLM's own; both are refused on a CPU. Neither was run with a
+// GPU: what is tested are commands, checks, and the restorer with a program that pretends.
+//
 // # On the CPU
 //
 // Without accelerators in the Spec a replica is bound to its cores, and gets a KV cache for

@@ -17,6 +17,10 @@ type Engine struct {
 	Path string
 	// Plain leaves out the imports ahead of the model; see Preload in the package's documentation.
 	Plain bool
+	// Snapshot is the folder of a snapshot that `vllm snapshot create` has made, see
+	// SnapshotCommand: instead of loading, the engine is restored from it, on the same machine
+	// and one NVIDIA GPU. "" means that there is none.
+	Snapshot string
 }
 
 var _ engine.Tracer = Engine{}
@@ -29,7 +33,7 @@ func (Engine) Name() string { return "vLLM" }
 func (e Engine) Check(spec engine.Spec) error {
 	inst, err := e.find()
 	c := &check{spec: spec, inst: inst}
-	return errors.Join(err, c.options(), c.loader(), c.model(), c.files(), c.machine())
+	return errors.Join(err, c.options(), c.loader(), c.model(), c.files(), c.machine(), e.checkSnapshot(spec))
 }
 
 // CheckKwargs is the part of Check that needs no files: engine_kwargs against the installed
@@ -37,7 +41,7 @@ func (e Engine) Check(spec engine.Spec) error {
 func (e Engine) CheckKwargs(spec engine.Spec) error {
 	inst, err := e.find()
 	c := &check{spec: spec, inst: inst}
-	return errors.Join(err, c.options(), c.loader())
+	return errors.Join(err, c.options(), c.loader(), e.checkSnapshot(spec))
 }
 
 // NewParser implements engine.Engine. The parser does not need the installation.

@@ -40,6 +40,9 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 		}
 		env["CUDA_VISIBLE_DEVICES"] = strings.Join(spec.Devices, ",")
 	}
+	if spec.Sleeps {
+		env["VLLM_SERVER_DEV_MODE"] = "1" // or there is no path to sleep by
+	}
 	maps.Copy(env, traceEnvironment(spec))
 	maps.Copy(env, bucketEnvironment(spec, os.Environ()))
 	maps.Copy(env, spec.Env)

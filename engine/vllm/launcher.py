@@ -197,6 +197,7 @@ def run_in_fork(work):
 
 def begin_child():
     """Does what a new process would do by reading its environment."""
+    gc.unfreeze = lambda: None  # vLLM calls it when it ends: all imports would be looked at, and copied for that
     if trace := sys.modules.get("opentelemetry.trace"):
         trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, type(trace._TRACER_PROVIDER_SET_ONCE)()
         from opentelemetry import context

@@ -82,6 +82,9 @@ func (p *parser) read(text string) []lifecycle.Event {
 	if said, ok := strings.CutPrefix(text, preloadWord); ok {
 		return append(events, p.preloaded(said)...)
 	}
+	if said, ok := strings.CutPrefix(text, snapshotWord); ok && !p.done {
+		return append(events, p.restoring(said)...)
+	}
 	if !p.done {
 		events = append(events, p.readStages(text)...)
 	}

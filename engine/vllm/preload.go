@@ -41,6 +41,8 @@ func (e Engine) Preload(spec engine.Spec) (engine.Command, error) {
 	switch {
 	case e.Plain:
 		return engine.Command{}, notPreloadable("vllm.Engine.Plain is set")
+	case e.Snapshot != "":
+		return engine.Command{}, notPreloadable("the engine is restored from a snapshot")
 	case runtime.GOOS != "linux":
 		return engine.Command{}, notPreloadable("imports ahead of the model need Linux")
 	case version == "":

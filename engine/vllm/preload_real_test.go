@@ -94,6 +94,22 @@ func TestRealPreloadServes(t *testing.T) {
 }
 
 // requireStages fails t unless p's events tell first and then every stage of vLLM's.
+// Ranks are forks, too, and find each other.
+func TestRealPreloadOfTwoRanks(t *testing.T) {
+	t.Parallel()
+	e := vllm.Engine{Path: testenv.VLLM(t)}
+	spec := onOneCore(model(t, randmodel.Options{}))
+	spec.Kwargs["tensor_parallel_size"] = 2
+	var launched spy
+	early, said := preloaded(t, e, spec, &launched)
+	require.Contains(t, said, "workers are forked")
+	p, err := early.Start(t.Context(), spec)
+	require.NoError(t, err)
+	require.NoError(t, p.Ready(t.Context()))
+	launched.await(t, "VLLM::Worker_TP1", 0)
+	require.NoError(t, p.Stop(t.Context()))
+}
+
 func requireStages(t *testing.T, p *engine.Process, first ...lifecycle.Stage) {
 	t.Helper()
 	var stages []lifecycle.Stage

@@ -30,7 +30,7 @@ func soakCount(t *testing.T) int {
 	return n
 }
 
-// Starts and stops in a row, and after each a start that is killed at a random moment, leave
+// Starts and stops in a row, and after each fifth a start that is killed at a random moment, leave
 // no process, descriptor or port. It runs before the parallel tests, as it counts what this
 // whole process holds.
 func TestRealPreloadLeavesNothing(t *testing.T) { //nolint:paralleltest // counts descriptors of the process
@@ -48,14 +48,16 @@ func TestRealPreloadLeavesNothing(t *testing.T) { //nolint:paralleltest // count
 		require.NoError(t, p.Stop(t.Context()))
 		requireFree(t, family, addr)
 
-		killed := killedStart(t, e, spec)
+		if i%5 == 0 {
+			t.Logf("a start killed after %v", killedStart(t, e, spec))
+		}
 		fds, err := os.ReadDir("/proc/self/fd")
 		require.NoError(t, err)
 		if before < 0 {
 			before = len(fds) // what is made once is made now
 		}
 		require.Len(t, fds, before)
-		t.Logf("start %d: ready and stopped; another one killed after %v", i+1, killed)
+		t.Logf("start %d: ready and stopped", i+1)
 	}
 }
 

@@ -19,6 +19,17 @@ import (
 // Engine implements engine.Engine.
 type Engine struct{}
 
+// Sleepy is an Engine that sleeps. While it does, it fails requests.
+type Sleepy struct{ Engine }
+
+var _ engine.Sleeper = Sleepy{}
+
+// SleepPath implements engine.Sleeper.
+func (Sleepy) SleepPath() string { return "/sleep?level=1" }
+
+// WakePath implements engine.Sleeper.
+func (Sleepy) WakePath() string { return "/wake_up" }
+
 // Spec returns a spec for a folder of t's with the misbehaviours of [Main].
 func Spec(tb testing.TB, modes ...string) engine.Spec {
 	tb.Helper()

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ const (
 
 // Main turns the test binary into the engine, or a descendant of one, when it was started
 // as such, and returns otherwise. It tells its stages on stdout and then serves /health,
-// /v1/completions and /exit?code=N. Misbehaviours:
+// /v1/completions, /sleep, /wake_up and /exit?code=N. Misbehaviours:
 //
 //	crash     tells a cause and exits with 3 while it loads
 //	exit0     exits with 0 at once
@@ -136,9 +137,12 @@ func (f *fake) serve() {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)
 	})
+	var asleep atomic.Bool
+	mux.HandleFunc("POST /sleep", func(http.ResponseWriter, *http.Request) { asleep.Store(true) })
+	mux.HandleFunc("POST /wake_up", func(http.ResponseWriter, *http.Request) { asleep.Store(false) })
 	mux.HandleFunc("POST /v1/completions", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if f.is("cold") {
+		if f.is("cold") || asleep.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = io.WriteString(w, `{"error":{"message":"no kernel for this card"}}`)
 			return

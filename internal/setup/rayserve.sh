@@ -4,7 +4,7 @@
 # SPINUP_CACHE chooses another folder.
 set -euo pipefail
 
-packages='ray[serve]==2.60.0 boto3==1.44.5 fsspec'
+packages='ray[serve]==2.60.0 boto3==1.44.5 fsspec pyarrow jsonref jsonschema'
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${SPINUP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spinup}
 dir=$cache/rayserve-$(printf %s "$packages" | cksum | cut -d' ' -f1)

@@ -124,27 +124,30 @@ func (l *lab) measure(ctx context.Context, name string) error {
 	return nil
 }
 
-// turn is a cold start and, where that is asked for, a warm one. A warm start needs a cold
-// one before it.
+// turn is a cold start and a warm one, as far as they are asked for. The first warm start needs
+// a cold one before it.
 func (l *lab) turn(ctx context.Context, srv *servers.Server, k *contestant, round int) error {
-	for _, cache := range []string{"cold", "warm"} {
-		if cache == "warm" && !slices.Contains(l.caches, cache) {
-			continue
+	if round == 0 || slices.Contains(l.caches, "cold") {
+		if err := os.RemoveAll(k.home); err != nil {
+			return err
 		}
-		if cache == "cold" {
-			if !slices.Contains(l.caches, cache) && round > 0 {
-				continue
-			}
-			if err := os.RemoveAll(k.home); err != nil {
-				return err
-			}
+		if err := l.timed(ctx, srv, k, "cold", round); err != nil {
+			return err
 		}
-		res, err := l.start(ctx, srv, k)
-		if err != nil {
-			return fmt.Errorf("%s, %s, round %d: %w", k.name, cache, round+1, err)
-		}
-		l.report.progress("%s, %s, round %d: %.2f s, %.2f CPU s", k.name, cache, round+1, res.wall, res.cpu)
-		k.results[cache] = append(k.results[cache], res)
 	}
+	if !slices.Contains(l.caches, "warm") {
+		return nil
+	}
+	return l.timed(ctx, srv, k, "warm", round)
+}
+
+// timed keeps the result of a start.
+func (l *lab) timed(ctx context.Context, srv *servers.Server, k *contestant, cache string, round int) error {
+	res, err := l.start(ctx, srv, k)
+	if err != nil {
+		return fmt.Errorf("%s, %s, round %d: %w", k.name, cache, round+1, err)
+	}
+	l.report.progress("%s, %s, round %d: %.2f s, %.2f CPU s", k.name, cache, round+1, res.wall, res.cpu)
+	k.results[cache] = append(k.results[cache], res)
 	return nil
 }
