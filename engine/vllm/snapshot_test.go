@@ -30,13 +30,13 @@ func withTools(t *testing.T, names ...string) {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range names {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755)) //nolint:gosec // a program
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755))
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	t.Setenv("CRIU_CUDA_PLUGIN_DIR", dir)
 }
 
-func TestSnapshotIsRefused(t *testing.T) {
+func TestSnapshotIsRefused(t *testing.T) { //nolint:paralleltest // sets the environment
 	gpu := []string{"0"}
 	plain := installation(t)
 	for why, c := range map[string]struct {
@@ -112,13 +112,13 @@ open(os.path.join(folder, "restored.pid"), "w").write(str(p.pid))
 
 // The restored server is supervised as one that was started: it ends with Stop, and its end
 // is seen.
-func TestRestoredEngineIsOurs(t *testing.T) {
+func TestRestoredEngineIsOurs(t *testing.T) { //nolint:paralleltest // sets the environment
 	testenv.Real(t, "python3")
 	python, err := exec.CommandContext(t.Context(), "python3", "-c", "import sys; print(sys.executable, end='')").Output()
 	require.NoError(t, err)
 	withTools(t, "criu", "cuda-checkpoint", "nvidia-smi")
 	e := installation(t)
-	require.NoError(t, os.WriteFile(e.Path, []byte("#!"+string(python)+"\n"+pretender), 0o755)) //nolint:gosec // a program
+	require.NoError(t, os.WriteFile(e.Path, []byte("#!"+string(python)+"\n"+pretender), 0o755))
 	e.Snapshot = dumped(t)
 	spec := engine.Spec{ModelID: "m", Dir: model(t, randmodel.Options{}), Devices: []string{"0"}}
 	p, err := engine.Start(t.Context(), e, spec, &engine.Options{ReadyWithin: time.Minute})

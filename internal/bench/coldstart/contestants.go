@@ -46,6 +46,12 @@ dir=$("$1" "$2")
 exec "$3" serve "$dir" --served-model-name ` + model + ` --host "$4" --port "$5" \
   --max-model-len 512 --max-num-seqs 4 --dtype bfloat16 --enforce-eager`
 
+// ray starts a cluster, with the processors that the replica, its engine and the ingress ask
+// for, however many there are, and serves on it.
+const ray = `set -e
+"$1/ray" start --head --num-cpus=4
+exec "$1/serve" run --address=auto "$2"`
+
 // contestants are ours first.
 func (l *lab) contestants(srv *servers.Server, set *dataset.Set) ([]*contestant, error) {
 	host, port, err := net.SplitHostPort(l.addr)
@@ -71,7 +77,7 @@ func (l *lab) contestants(srv *servers.Server, set *dataset.Set) ([]*contestant,
 	if slices.Contains(l.peers, "ray") {
 		all = append(all, &contestant{
 			name: "Ray Serve LLM",
-			argv: []string{l.ray, "run", file},
+			argv: []string{"sh", "-c", ray, "ray", filepath.Dir(l.ray), file},
 			env:  []string{"RAY_AUTH_MODE=disabled", "RAY_raylet_start_wait_time_s=120", "RAY_USAGE_STATS_ENABLED=0"},
 		})
 	}
