@@ -137,7 +137,7 @@ func (s *startup) wait(ctx context.Context, entry *shared) error {
 // bring runs the hooks, resolve, download and check. What does not depend on another runs
 // beside it: independent callbacks beside everything, the check beside the download.
 func (s *startup) bring(ctx context.Context, entry *shared) error {
-	src, err := s.state.Sources.Open(ctx, s.source())
+	src, err := s.open(ctx)
 	if err != nil {
 		return lifecycle.InStage(err, lifecycle.StageResolve)
 	}
@@ -166,7 +166,7 @@ func (s *startup) bring(ctx context.Context, entry *shared) error {
 func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	src := s.state.Source
 	err := s.stage(ctx, lifecycle.StageResolve, "", func(ctx context.Context, span lifecycle.Scope) (err error) {
-		s.state.Manifest, err = s.state.Downloads.Resolve(ctx, src)
+		s.state.Manifest, err = s.resolve(ctx, src)
 		if err == nil {
 			span.Progress(0, s.state.Manifest.Size(), resolved(src, s.state.Manifest))
 		}
@@ -179,7 +179,7 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return s.stage(ctx, lifecycle.StageCheck, "", func(ctx context.Context, _ lifecycle.Scope) error {
-			return source.CheckModel(ctx, src, man, s.checkOptions())
+			return s.checkFiles(ctx, src, man)
 		})
 	})
 	g.Go(func() error { return s.download(ctx, src, man, entry) })

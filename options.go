@@ -6,6 +6,7 @@ import (
 
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/engine/llamacpp"
 	"github.com/spinup-llm/spinup/engine/reference"
 	"github.com/spinup-llm/spinup/engine/vllm"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -30,9 +31,14 @@ func Sources() *source.Mux {
 	return mux
 }
 
-// Engines returns the engines that the root knows, by llm_engine: "vLLM" and "reference".
+// Engines returns the engines that the root knows, by llm_engine: "vLLM", "llama.cpp" and
+// "reference".
 func Engines() map[string]engine.Engine {
-	return map[string]engine.Engine{"vLLM": vllm.Engine{}, "reference": reference.Engine{}}
+	engines := map[string]engine.Engine{}
+	for _, e := range []engine.Engine{vllm.Engine{}, llamacpp.Engine{}, reference.Engine{}} {
+		engines[e.Name()] = e
+	}
+	return engines
 }
 
 func (o *Options) withDefaults() *Options {

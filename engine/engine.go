@@ -1,6 +1,11 @@
 package engine
 
-import "github.com/spinup-llm/spinup/lifecycle"
+import (
+	"context"
+
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+)
 
 // Engine is implemented by drivers. Its methods are pure, so golden argv and recorded
 // output test a driver without the engine installed. Package enginetest holds the suite
@@ -41,6 +46,18 @@ type Parser interface {
 type KwargsChecker interface {
 	Engine
 	CheckKwargs(spec Spec) error
+}
+
+// A FileChooser is an Engine whose models do not lie in the Hugging Face layout, or of whose
+// files not all are wanted. Optional.
+type FileChooser interface {
+	Engine
+	// ChooseFiles returns those of m that make the model which spec, without Dir, asks for.
+	// Only they are fetched. It is pure, and chosen once more changes nothing.
+	ChooseFiles(spec Spec, m *source.Manifest) (*source.Manifest, error)
+	// CheckFiles takes the place of source.CheckModel: it says of the chosen files, which it
+	// reads through src as they may not be here yet, whether they can be loaded.
+	CheckFiles(ctx context.Context, src source.Source, m *source.Manifest) error
 }
 
 // A Preloader is an Engine whose process can begin before its model is there. See [Preload].

@@ -25,6 +25,7 @@ import (
 	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/spinup-llm/spinup/internal/tinygguf"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -81,6 +82,22 @@ func TestStoriesWithVLLM(t *testing.T) {
 	testscript.Run(t, params(t, "testdata/vllm", map[string]string{
 		"PYTHON": python, "S3": server.Endpoint, "S3_KEY": server.AccessKey, "S3_SECRET": server.SecretKey,
 		"CHAT": filepath.Join(testenv.Root(t), "examples/testdata/chat.py"), "SPINUP_VLLM": vllm,
+	}))
+}
+
+// TestStoriesWithLlamaServer has real llama-server besides, and a bucket with two quantisations.
+func TestStoriesWithLlamaServer(t *testing.T) {
+	t.Parallel()
+	program, python := testenv.LlamaServer(t), testenv.Python(t)
+	server := s3test.Start(t)
+	model := t.TempDir()
+	require.NoError(t, tinygguf.Write(filepath.Join(model, "tiny-BF16.gguf"), filepath.Join(testenv.Root(t), "examples/quickstart/model"), nil))
+	require.NoError(t, os.WriteFile(filepath.Join(model, "tiny-Q4_K_M.gguf"), []byte("GGUF, as far as it came"), 0o600))
+	server.Upload(t, "public", "tiny-GGUF", model)
+	server.Public(t, "public")
+	testscript.Run(t, params(t, "testdata/llamacpp", map[string]string{
+		"PYTHON": python, "AWS_ENDPOINT_URL": server.Endpoint, "CHAT": filepath.Join(testenv.Root(t), "examples/testdata/chat.py"),
+		"SPINUP_LLAMA_SERVER": program,
 	}))
 }
 

@@ -18,6 +18,10 @@ type OpenOptions struct {
 	Getenv func(key string) string
 	HTTP   *http.Client // nil means one of the driver's own
 	Logger *slog.Logger // nil means none
+	// Choose returns those of all files that are wanted, in place of the choice that a
+	// driver makes by itself; nil leaves it to the driver. A driver that lists all files
+	// leaves the choice to its caller anyhow.
+	Choose func(all *Manifest) (*Manifest, error)
 	_      struct{}
 }
 
@@ -39,6 +43,8 @@ type Opener func(ctx context.Context, u *url.URL, o *OpenOptions) (Source, error
 type Mux struct {
 	HTTP   *http.Client // given to every driver; nil means one of the driver's own
 	Logger *slog.Logger // given to every driver; nil means none
+	// Choose is given to every driver; nil leaves the choice of files to it. See OpenOptions.
+	Choose func(all *Manifest) (*Manifest, error)
 
 	openers map[string]Opener
 	getenv  func(string) string // a closure, so that no %+v shows an environment
@@ -87,7 +93,7 @@ func (m *Mux) Open(ctx context.Context, uri string) (Source, error) {
 	if !ok {
 		return nil, m.unknown(u.Scheme, uri)
 	}
-	return open(ctx, u, &OpenOptions{Getenv: m.lookup(), HTTP: m.HTTP, Logger: m.Logger})
+	return open(ctx, u, &OpenOptions{Getenv: m.lookup(), HTTP: m.HTTP, Logger: m.Logger, Choose: m.Choose})
 }
 
 func (m *Mux) lookup() func(string) string {

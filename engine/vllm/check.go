@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/memory"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -41,7 +42,7 @@ func (c *check) machine() error {
 // memory refuses what cannot fit by far: on the CPU, weights and KV cache share the
 // machine's memory.
 func (c *check) memory() error {
-	limit := memoryLimit()
+	limit := memory.Limit()
 	if !onCPU(c.spec) || limit == 0 {
 		return nil
 	}

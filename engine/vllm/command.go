@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/memory"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -90,7 +91,7 @@ func ownOptions(spec engine.Spec, kwargs map[string]any, known options) []string
 		}
 	}
 	if onCPU(spec) && spec.Env[kvVariable] == "" {
-		add(kvOption, strconv.FormatInt(kvBytes(spec, memoryLimit()), 10))
+		add(kvOption, strconv.FormatInt(kvBytes(spec, memory.Limit()), 10))
 	}
 	add("shutdown_timeout", drainSeconds)
 	add("disable_access_log_for_endpoints", "/health,/metrics")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/memory"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -130,7 +131,7 @@ func cpuEnvironment(spec engine.Spec, known options) lifecycle.EnvVars {
 	}
 	_, set := spec.Kwargs[kvOption]
 	if _, has := known[kvOption]; !set && !has {
-		env[kvVariable] = strconv.FormatInt((kvBytes(spec, memoryLimit())+gib-1)/gib, 10)
+		env[kvVariable] = strconv.FormatInt((kvBytes(spec, memory.Limit())+gib-1)/gib, 10)
 	}
 	if dir := cmp.Or(compileCache(spec.Kwargs), spec.CacheDir); dir != "" {
 		// On the CPU vLLM ignores cache_dir, cannot load what it has compiled ahead of time,

@@ -42,6 +42,17 @@ func VLLM(tb testing.TB) string {
 	return setup(tb, "vllm.sh")
 }
 
+// LlamaServer returns the path of llama.cpp's llama-server, from SPINUP_LLAMA_SERVER or
+// installed by internal/setup/llamacpp.sh. It skips like Real.
+func LlamaServer(tb testing.TB) string {
+	tb.Helper()
+	Real(tb, "llama-server")
+	if path := os.Getenv("SPINUP_LLAMA_SERVER"); path != "" {
+		return path
+	}
+	return setup(tb, "llamacpp.sh")
+}
+
 // Python returns a python3 with the packages that tests use (openai, PyYAML, huggingface_hub),
 // installed by internal/setup/python.sh. It skips like Real.
 func Python(tb testing.TB) string {

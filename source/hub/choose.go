@@ -17,13 +17,19 @@ import (
 const indexName = "model.safetensors.index.json"
 
 // A chooser says which files of a model are wanted.
-type chooser struct{ allow, ignore patterns }
+type chooser struct {
+	allow, ignore patterns
+	other         func(*source.Manifest) (*source.Manifest, error) // instead of ForEngine; nil means that
+}
 
 func (r *repo) choose(ctx context.Context, m *source.Manifest) (*source.Manifest, error) {
 	wanted := m.Filter(func(f source.File) bool { return !r.choice.ignore.match(f.Path) })
-	if len(r.choice.allow) > 0 {
+	switch {
+	case len(r.choice.allow) > 0:
 		wanted = wanted.Filter(func(f source.File) bool { return r.choice.allow.match(f.Path) })
-	} else {
+	case r.choice.other != nil:
+		return r.choice.other(wanted)
+	default:
 		shards, err := r.shards(ctx, wanted)
 		if err != nil {
 			return nil, err

@@ -15,7 +15,7 @@ type Options struct {
 	// Endpoint is the hub's URL; "" means HF_ENDPOINT, else https://huggingface.co.
 	Endpoint string
 	// AllowPatterns, when there are any, choose the files: those that match one of them, in
-	// place of what ForEngine chooses. []string{"*"} means all. They are the patterns of
+	// place of what ForEngine, or the caller of Open, chooses. []string{"*"} means all. They are the patterns of
 	// Python's fnmatch, as huggingface_hub takes them: "*" crosses slashes, and a trailing
 	// slash means all that is in a folder.
 	AllowPatterns []string
@@ -53,6 +53,9 @@ func Opener(o *Options) source.Opener {
 			own := *open.HTTP
 			own.CheckRedirect = noRedirect
 			r.client = &own
+		}
+		if open != nil {
+			r.choice.other = open.Choose
 		}
 		return r, nil
 	}

@@ -1,4 +1,4 @@
-package vllm
+package memory
 
 import (
 	"bytes"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryLimit is how much memory this process and its children may use, in bytes: the
-// machine's, or less where a control group says so.
-func memoryLimit() int64 {
+// Limit is how much memory this process and its children may use, in bytes: the machine's,
+// or less where a control group says so; 0 where it is not known.
+func Limit() int64 {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return 0
@@ -26,13 +26,4 @@ func memoryLimit() int64 {
 		}
 	}
 	return total
-}
-
-// sharedMemory returns the free bytes of /dev/shm, or false when there is none.
-func sharedMemory() (int64, bool) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs("/dev/shm", &fs); err != nil {
-		return 0, false
-	}
-	return int64(fs.Bavail) * int64(fs.Bsize), true //nolint:gosec,unconvert // the fields' widths differ between architectures
 }

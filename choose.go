@@ -1,0 +1,43 @@
+package spinup
+
+import (
+	"context"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/source"
+)
+
+// open opens the model's source. An engine that chooses its files does so where the source
+// would by itself.
+func (s *startup) open(ctx context.Context) (source.Source, error) {
+	mux := *s.state.Sources
+	if _, ok := s.engine.(engine.FileChooser); ok {
+		mux.Choose = s.choose
+	}
+	return mux.Open(ctx, s.source())
+}
+
+// resolve lists the model's files that the engine needs.
+func (s *startup) resolve(ctx context.Context, src source.Source) (*source.Manifest, error) {
+	man, err := s.state.Downloads.Resolve(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	return s.choose(man)
+}
+
+// choose returns all of man, unless the engine has a choice of its own.
+func (s *startup) choose(man *source.Manifest) (*source.Manifest, error) {
+	if e, ok := s.engine.(engine.FileChooser); ok {
+		return e.ChooseFiles(s.state.Spec, man)
+	}
+	return man, nil
+}
+
+// checkFiles says whether the engine can load what is at the source.
+func (s *startup) checkFiles(ctx context.Context, src source.Source, man *source.Manifest) error {
+	if e, ok := s.engine.(engine.FileChooser); ok {
+		return e.CheckFiles(ctx, src, man)
+	}
+	return source.CheckModel(ctx, src, man, s.checkOptions())
+}

@@ -1,0 +1,4 @@
+package llamacpp
+
+// OptionList is the text of options.txt.
+var OptionList = optionList

@@ -1,0 +1,41 @@
+package llamacpp
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spinup-llm/spinup/engine"
+)
+
+var _ engine.LoadTeller = Engine{}
+
+// LoadPath implements engine.LoadTeller.
+func (Engine) LoadPath() string { return "/metrics" }
+
+// ParseLoad implements engine.LoadTeller: it reads the text format of Prometheus. Recent
+// builds do not tell how full the KV cache is.
+func (Engine) ParseLoad(body []byte) (engine.Load, error) {
+	var l engine.Load
+	found := false
+	for line := range strings.Lines(string(body)) {
+		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil || value < 0 || value > 1e9 || math.IsNaN(value) {
+			continue
+		}
+		switch name {
+		case "llamacpp:requests_processing":
+			l.Running, found = int(value), true
+		case "llamacpp:requests_deferred":
+			l.Waiting = int(value)
+		case "llamacpp:kv_cache_usage_ratio":
+			l.KVUsage = value
+		}
+	}
+	if !found {
+		return engine.Load{}, errors.New("llamacpp:requests_processing is not among the metrics")
+	}
+	return l, nil
+}

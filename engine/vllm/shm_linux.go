@@ -1,0 +1,12 @@
+package vllm
+
+import "golang.org/x/sys/unix"
+
+// sharedMemory returns the free bytes of /dev/shm, or false when there is none.
+func sharedMemory() (int64, bool) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/dev/shm", &fs); err != nil {
+		return 0, false
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), true //nolint:gosec,unconvert // the fields' widths differ between architectures
+}
