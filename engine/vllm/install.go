@@ -1,13 +1,12 @@
 package vllm
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 
+	"github.com/spinup-llm/spinup/internal/pysource"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -49,73 +48,9 @@ func (e Engine) find() (install, error) {
 	return install{path: abs, pkg: packageOf(abs)}, nil
 }
 
-// packageOf finds the Python package behind the program: its script names the
-// interpreter, beside which the packages lie.
+// packageOf finds the Python package behind the program.
 func packageOf(program string) string {
-	prefixes := []string{filepath.Dir(filepath.Dir(program))}
-	if target, err := filepath.EvalSymlinks(program); err == nil {
-		prefixes = append(prefixes, filepath.Dir(filepath.Dir(target)))
-	}
-	if python := interpreter(program); python != "" {
-		prefixes = append(prefixes, filepath.Dir(filepath.Dir(python)))
-	}
-	prefixes = append(prefixes, "/usr/local", "/usr")
-	for _, prefix := range prefixes {
-		for _, packages := range []string{"site-packages", "dist-packages"} {
-			dirs, _ := filepath.Glob(filepath.Join(prefix, "lib", "python3*", packages)) // the pattern is well-formed
-			for _, dir := range dirs {
-				if pkg := packageIn(dir); pkg != "" {
-					return pkg
-				}
-			}
-		}
-	}
-	return ""
-}
-
-// packageIn returns the package in a folder of packages, following an editable install.
-func packageIn(dir string) string {
-	if isPackage(filepath.Join(dir, "vllm")) {
-		return filepath.Join(dir, "vllm")
-	}
-	links, _ := filepath.Glob(filepath.Join(dir, "*vllm*.pth")) // the pattern is well-formed
-	for _, link := range links {
-		text, err := os.ReadFile(link) //nolint:gosec // a file of the installation
-		if err != nil {
-			continue
-		}
-		if pkg := filepath.Join(strings.TrimSpace(string(text)), "vllm"); isPackage(pkg) {
-			return pkg
-		}
-	}
-	return ""
-}
-
-func isPackage(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "engine", "arg_utils.py")) //nolint:gosec // a file of the installation
-	return err == nil
-}
-
-// pythonPath matches the interpreter's path in a script's first lines, also where it is too
-// long for a #! line and stands in an exec.
-var pythonPath = regexp.MustCompile(`(/[^\s"']*/bin/(?:python|pypy)[0-9.]*)`)
-
-func interpreter(script string) string {
-	f, err := os.Open(script) //nolint:gosec // the program that the caller named
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }()
-	lines := bufio.NewScanner(f)
-	for range 4 {
-		if !lines.Scan() {
-			break
-		}
-		if m := pythonPath.FindStringSubmatch(lines.Text()); m != nil {
-			return m[1]
-		}
-	}
-	return ""
+	return pysource.Package(program, "vllm", "engine/arg_utils.py")
 }
 
 // packages is the folder of Python packages; "" for an editable install, whose other

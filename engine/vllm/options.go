@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/spinup-llm/spinup/internal/pysource"
 )
 
 // optionKind says how an option takes its value on the command line.
@@ -67,7 +69,7 @@ var (
 // of add_argument, and by the fields of the front end's dataclass, from which calls are
 // made in a loop. The annotations of the dataclasses tell the kinds.
 func scanOptions(src string) options {
-	src = withoutDocs(src)
+	src = pysource.WithoutDocs(src)
 	fields := map[string]optionKind{}
 	found := options{}
 	for _, at := range classHead.FindAllStringSubmatchIndex(src, -1) {
@@ -80,7 +82,7 @@ func scanOptions(src string) options {
 		}
 	}
 	for _, at := range addArgument.FindAllStringIndex(src, -1) {
-		call := balanced(src[at[1]:])
+		call := pysource.Balanced(src[at[1]:])
 		for _, m := range optionName.FindAllStringSubmatch(call, -1) {
 			name := strings.ReplaceAll(m[1], "-", "_")
 			if name != "help" {
@@ -94,16 +96,6 @@ func scanOptions(src string) options {
 		}
 	}
 	return found
-}
-
-// withoutDocs takes out what stands between triple quotes.
-func withoutDocs(src string) string {
-	parts := strings.Split(src, `"""`)
-	var b strings.Builder
-	for i := 0; i < len(parts); i += 2 {
-		b.WriteString(parts[i])
-	}
-	return b.String()
 }
 
 // specialOptions are those whose command line differs from what their annotation says.
@@ -173,28 +165,4 @@ func kindOfCall(call string, field optionKind) optionKind {
 		return listOption
 	}
 	return field
-}
-
-// balanced returns the text up to the parenthesis that closes the one before src.
-func balanced(src string) string {
-	level, quote := 1, byte(0)
-	for i := range len(src) {
-		c := src[i]
-		switch {
-		case quote != 0:
-			if c == quote && src[i-1] != '\\' {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '(':
-			level++
-		case c == ')':
-			level--
-			if level == 0 {
-				return src[:i]
-			}
-		}
-	}
-	return ""
 }

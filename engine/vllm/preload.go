@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/pysource"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -37,7 +38,7 @@ func (e Engine) Preload(spec engine.Spec) (engine.Command, error) {
 	if err != nil {
 		return engine.Command{}, err
 	}
-	python, version := interpreter(inst.path), inst.version()
+	python, version := pysource.Interpreter(inst.path), inst.version()
 	switch {
 	case e.Plain:
 		return engine.Command{}, notPreloadable("vllm.Engine.Plain is set")

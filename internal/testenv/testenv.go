@@ -53,6 +53,17 @@ func LlamaServer(tb testing.TB) string {
 	return setup(tb, "llamacpp.sh")
 }
 
+// SGLang returns the path of the sglang program, from SPINUP_SGLANG or installed by
+// internal/setup/sglang.sh. It skips like Real.
+func SGLang(tb testing.TB) string {
+	tb.Helper()
+	Real(tb, "SGLang")
+	if path := os.Getenv("SPINUP_SGLANG"); path != "" {
+		return path
+	}
+	return setup(tb, "sglang.sh")
+}
+
 // Python returns a python3 with the packages that tests use (openai, PyYAML, huggingface_hub),
 // installed by internal/setup/python.sh. It skips like Real.
 func Python(tb testing.TB) string {
