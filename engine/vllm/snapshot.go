@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/pysource"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -53,7 +54,7 @@ func (e Engine) SnapshotCommand(spec engine.Spec, repository, commit string) (en
 // restoreCommand is Command where there is a snapshot.
 func (e Engine) restoreCommand(spec engine.Spec, inst install) (engine.Command, error) {
 	host, port, err := net.SplitHostPort(spec.Addr)
-	python := interpreter(inst.path)
+	python := pysource.Interpreter(inst.path)
 	if err == nil && python == "" {
 		err = snapshotError(inst.path, "the script names no Python", "name vLLM's own program in Engine.Path")
 	}
