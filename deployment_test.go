@@ -71,7 +71,9 @@ func chat(t *testing.T, h http.Handler, path, model string) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"Hello"}],"max_tokens":8,"temperature":0}`, model)
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path+"/v1/chat/completions", strings.NewReader(body)))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path+"/v1/chat/completions", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	h.ServeHTTP(w, r)
 	return w.Code, w.Body.String()
 }
 

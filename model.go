@@ -39,6 +39,7 @@ type model struct {
 	published sync.Map // keys of the compile cache that replicas of this model publish, or have
 	made      time.Time
 
+	standbys  *standbys
 	telemetry *telemetry
 }
 
@@ -86,30 +87,42 @@ func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine,
 	}
 }
 
-// newSet makes the replicas of m; share is how many run beside each other in all.
+// newSet makes the replicas and the standbys of m; share is how many run beside each other in all.
 func (m *model) newSet(name string, share int) *replica.Set {
 	o := m.setOptions(share)
 	o.Scope, o.Name = lifecycle.Scope{Emit: m.emit, Model: m.id()}, name
 	set := replica.NewSet(m.opts.Provisioner, m.start, o)
 	set.Want(m.wanted())
+	m.standbys = newStandbys(m, name, share)
 	return set
+}
+
+// run keeps replicas and standbys until ctx ends, or the replicas have failed for good. left
+// is what could not be stopped.
+func (m *model) run(ctx context.Context) (reason, left error) {
+	standing, end := context.WithCancelCause(ctx)
+	stood := make(chan error, 1)
+	go func() { stood <- m.standbys.run(standing, m) }()
+	reason = m.set.Run(ctx)
+	end(reason)
+	return reason, errors.Join(m.set.StopErr(), <-stood)
 }
 
 // setOptions are those that a change of the configuration may change.
 func (m *model) setOptions(share int) *replica.SetOptions {
 	return &replica.SetOptions{
-		Request: replica.Request{
-			Accelerator: m.cfg.accelerator(),
-			Devices:     m.devices(),
-			Share:       share,
-		},
-		Limits: m.limits(),
-		Pick:   m.picker(),
-		Scale:  m.scaling(),
-		Sleep:  m.opts.SleepAfter,
-		Drain:  m.opts.Drain,
-		Logger: m.opts.Logger,
+		Request: m.request(share),
+		Limits:  m.limits(),
+		Pick:    m.picker(),
+		Scale:   m.scaling(),
+		Sleep:   m.opts.SleepAfter,
+		Drain:   m.opts.Drain,
+		Logger:  m.opts.Logger,
 	}
+}
+
+func (m *model) request(share int) replica.Request {
+	return replica.Request{Accelerator: m.cfg.accelerator(), Devices: m.devices(), Share: share}
 }
 
 // ready waits for the wanted replicas; stopped ends the wait.

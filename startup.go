@@ -24,6 +24,7 @@ type startup struct {
 
 // start implements replica.Start. On failure the OnFailure hook has run.
 func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node) (replica.Instance, error) {
+	defer m.standbys.starts()()
 	s := &startup{model: m, scope: scope, state: &ReplicaState{
 		ReplicaID: scope.Replica, Config: m.cfg, Node: n, Downloads: m.opts.Downloads,
 		Log:     m.opts.Logger.With(slog.String("replica", scope.Replica)),
@@ -35,6 +36,7 @@ func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node
 		s.failed(ctx, err)
 		s.compiled.close()
 		m.telemetry.forget(scope.Replica, time.Now(), err)
+		m.standbys.forget(scope.Replica)
 		return nil, err
 	}
 	return newInstance(ctx, s, process), nil
@@ -44,11 +46,14 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	if err := s.hook(ctx, lifecycle.StageNodeInit, "OnBeforeNodeInit", Callback.OnBeforeNodeInit); err != nil {
 		return nil, err
 	}
-	s.state.Spec = s.spec()
+	s.state.Spec = s.spec(s.state.Node)
 	if err := s.checkKwargs(ctx); err != nil {
 		return nil, err
 	}
-	early := engine.Preload(ctx, s.engine, s.state.Spec, s.engineOptions())
+	early := s.standbys.take(s)
+	if early == nil {
+		early = engine.Preload(ctx, s.engine, s.state.Spec, s.engineOptions(s.state.Node, s.scope, s.state.Log))
+	}
 	defer func() { _ = early.Discard(ctx) }() // when something fails before the engine's start
 	if err := s.nodeInit(ctx); err != nil {
 		return nil, err
@@ -61,6 +66,7 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	s.checkRoom()
 	process, err := s.launch(ctx, early)
 	if err != nil && s.doWithout(ctx, err) {
+		s.standbys.forget(s.scope.Replica)
 		process, err = s.launch(ctx, early) // anew: what was early is gone
 	}
 	if err != nil {
@@ -84,14 +90,14 @@ func (s *startup) nodeInit(ctx context.Context) error {
 }
 
 // spec is what the engine needs to know, but for the files.
-func (s *startup) spec() engine.Spec {
-	kwargs := s.cfg.EngineKwargs.Kwargs()
-	if t := s.cfg.ModelLoadingConfig.TokenizerSource; t != "" && kwargs["tokenizer"] == nil {
+func (m *model) spec(n replica.Node) engine.Spec {
+	kwargs := m.cfg.EngineKwargs.Kwargs()
+	if t := m.cfg.ModelLoadingConfig.TokenizerSource; t != "" && kwargs["tokenizer"] == nil {
 		kwargs["tokenizer"] = t
 	}
 	return engine.Spec{
-		ModelID: s.id(), Kwargs: kwargs, Env: maps.Clone(s.env),
-		Devices: s.state.Node.Devices(), CPUs: s.state.Node.CPUs(), Sleeps: s.opts.SleepAfter > 0,
+		ModelID: m.id(), Kwargs: kwargs, Env: maps.Clone(m.env),
+		Devices: n.Devices(), CPUs: n.CPUs(), Sleeps: m.opts.SleepAfter > 0,
 	}
 }
 
@@ -106,10 +112,10 @@ func (s *startup) checkKwargs(ctx context.Context) error {
 	})
 }
 
-func (s *startup) engineOptions() *engine.Options {
+func (m *model) engineOptions(n replica.Node, scope lifecycle.Scope, log *slog.Logger) *engine.Options {
 	return &engine.Options{
-		Launcher: s.state.Node, Scope: s.scope, Logger: s.state.Log,
-		ReadyWithin: s.opts.limit(lifecycle.StagePreload), StopWithin: s.opts.Drain,
+		Launcher: n, Scope: scope, Logger: log,
+		ReadyWithin: m.opts.limit(lifecycle.StagePreload), StopWithin: m.opts.Drain,
 	}
 }
 
@@ -119,6 +125,9 @@ func (s *startup) launch(ctx context.Context, early *engine.Preloaded) (*engine.
 	process, err := early.Start(ctx, s.state.Spec)
 	if err != nil {
 		return nil, err
+	}
+	if early.Err() != nil {
+		s.standbys.forget(s.scope.Replica) // the process is another
 	}
 	if err := process.Ready(ctx); err != nil {
 		_ = process.Stop(ctx)
@@ -170,6 +179,7 @@ func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
 		defer close(i.done)
 		<-p.Done()
 		i.leaveRoom(published, gone)
+		s.standbys.forget(s.scope.Replica)
 		if err := p.Err(); err != nil {
 			s.failed(ctx, err)
 		}

@@ -23,8 +23,9 @@ type ModelStatus struct {
 	Refusing    bool            `json:"refusing"` // all failed again and again: requests get 503 at once
 	Replicas    []ReplicaStatus `json:"replicas"` // with those that start and those that drain
 	Pauses      []PauseStatus   `json:"pauses,omitempty"`
-	Error       string          `json:"error,omitempty"` // why a replica ended last, while none is ready
-	Hints       []string        `json:"hints,omitempty"` // what to do about it
+	Standbys    *StandbyStatus  `json:"standbys,omitempty"` // nil: none are wanted
+	Error       string          `json:"error,omitempty"`    // why a replica ended last, while none is ready
+	Hints       []string        `json:"hints,omitempty"`    // what to do about it
 
 	kind string // of Error
 }
@@ -37,7 +38,8 @@ type ReplicaStatus struct {
 	Since     time.Time       `json:"since"`
 	Ongoing   int             `json:"ongoing"` // requests
 	Restarts  int             `json:"restarts"`
-	Stages    []StageStatus   `json:"stages,omitempty"` // all under way
+	Standby   bool            `json:"standby,omitempty"` // its process was one
+	Stages    []StageStatus   `json:"stages,omitempty"`  // all under way
 	LastError string          `json:"last_error,omitempty"`
 }
 
@@ -57,6 +59,14 @@ type PauseStatus struct {
 	Failures int       `json:"failures"`       // in a row
 	Retry    time.Time `json:"retry,omitzero"` // zero: it failed for good
 	Error    string    `json:"error"`
+}
+
+// StandbyStatus tells of the processes that wait to become a replica.
+type StandbyStatus struct {
+	Wanted   int    `json:"wanted"`
+	Ready    int    `json:"ready"`           // have done what needs no model
+	Starting int    `json:"starting"`        // are about it
+	Error    string `json:"error,omitempty"` // why the last one ended, or was not made
 }
 
 // Status returns a snapshot of every model.
@@ -79,9 +89,12 @@ func (m *model) status(p *progress) ModelStatus {
 	st := ModelStatus{
 		Model: m.id(), Wanted: s.Wanted, Ready: s.Ready, Ongoing: s.Ongoing, Waiting: s.Waiting,
 		Scaling: m.scaling() != nil, Updating: s.Updating, Refusing: s.Refusing, Replicas: []ReplicaStatus{},
+		Standbys: m.standbys.status(),
 	}
 	for _, r := range s.Replicas {
-		st.Replicas = append(st.Replicas, statusOf(r, p.of(r.ID)))
+		rs := statusOf(r, p.of(r.ID))
+		rs.Standby = m.standbys.became(r.ID)
+		st.Replicas = append(st.Replicas, rs)
 	}
 	for _, pause := range s.Pauses {
 		st.Pauses = append(st.Pauses, PauseStatus{Failures: pause.Failures, Retry: pause.Retry, Error: text(pause.Err)})
@@ -133,6 +146,13 @@ func (s *ModelStatus) print(w io.Writer) {
 			next = "next start in " + max(0, time.Until(p.Retry)).Round(time.Second).String()
 		}
 		fmt.Fprintf(w, "  a replica has failed %d times in a row, %s: %s\n", p.Failures, next, p.Error)
+	}
+	if b := s.Standbys; b != nil {
+		fmt.Fprintf(w, "  %d of %d standbys ready", b.Ready, b.Wanted)
+		if b.Error != "" {
+			fmt.Fprint(w, ": ", b.Error)
+		}
+		fmt.Fprintln(w)
 	}
 	if s.Error != "" {
 		fmt.Fprintf(w, "  last error: %s\n", s.Error)

@@ -67,7 +67,7 @@ func (d *Deployment) Update(ctx context.Context, cfgs ...*LLMConfig) error {
 
 // replace brings up next in the place of old.
 func (d *Deployment) replace(ctx context.Context, app *application, old, next *model) error {
-	next.set, next.made = old.set, old.made
+	next.set, next.made, next.standbys = old.set, old.made, old.standbys
 	n := next.wanted()
 	if next.scaling() != nil {
 		n = -1 // the present number, within the new bounds
@@ -76,6 +76,7 @@ func (d *Deployment) replace(ctx context.Context, app *application, old, next *m
 		d.retired = append(d.retired, next) // its replicas may still be on their way out
 		return err
 	}
+	next.standbys.serve(next)
 	d.revision.Lock()
 	for i, m := range app.models {
 		if m == old {

@@ -25,7 +25,8 @@
 //
 // [Preload] launches a process before there is a model. Its preload is open until it has
 // nothing more to do without one, and engine_config begins when it has been told and preload
-// is over, whichever is later; between the two it only waits, and no stage is open.
+// is over, whichever is later; between the two it only waits, and no stage is open. One that
+// is begun before it is known for whom is a standby; [Preloaded.Adopt] says so later.
 //
 // An end that nobody asked for is a failure, whatever the exit code, and so is the end of a
 // descendant that [Command] calls vital. [Process.Down] is closed at once, [Process.Err]

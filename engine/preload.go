@@ -15,6 +15,9 @@ type Preloaded struct {
 	opts    *Options
 	command *Command // of process
 	process *Process // nil when there is none, or not any more
+	idle    <-chan struct{}
+	down    <-chan struct{}
+	why     error // there is no process to go on with
 	follow  func(context.Context)
 }
 
@@ -30,7 +33,9 @@ type Preloaded struct {
 //	…
 //	p, err := early.Start(ctx, spec)
 func Preload(ctx context.Context, e Engine, spec Spec, opts *Options) *Preloaded {
-	l := &Preloaded{engine: e, opts: opts}
+	never := newSignal()
+	never.send()
+	l := &Preloaded{engine: e, opts: opts, why: errors.ErrUnsupported, down: never.sent}
 	driver, ok := e.(Preloader)
 	if !ok {
 		return l
@@ -39,6 +44,7 @@ func Preload(ctx context.Context, e Engine, spec Spec, opts *Options) *Preloaded
 	p := newProcess(spec, opts)
 	cmd, err := driver.Preload(spec)
 	if err != nil {
+		l.why = err
 		p.stages.skip(err)
 		return l
 	}
@@ -46,21 +52,43 @@ func Preload(ctx context.Context, e Engine, spec Spec, opts *Options) *Preloaded
 	p.hidden.Store(&secrets)
 	p.output.use(e.NewParser(spec))
 	p.stages.preload(e.Name() + " starts, its model is to come")
-	if err := p.launch(ctx, e, &cmd); err != nil {
-		p.stages.close(err)
+	if l.why = p.launch(ctx, e, &cmd); l.why != nil {
+		p.stages.close(l.why)
 		return l
 	}
 	l.supervise(ctx, p, &cmd)
 	if p.handle.Input() == nil {
 		_ = l.Discard(ctx) // what does not end is told by its own log
-		p.stages.skip(errors.New("the launcher gives it no input to be told by"))
+		l.why = errors.New("the launcher gives it no input to be told by")
+		p.stages.skip(l.why)
 	}
 	return l
 }
 
+// Idle is closed when the process has done what needs no model. Ask for it and for Down
+// before Start.
+func (l *Preloaded) Idle() <-chan struct{} { return l.idle }
+
+// Down is closed when there is no process, or it ends.
+func (l *Preloaded) Down() <-chan struct{} { return l.down }
+
+// Err says why Start had, or has, to start anew; after Discard, why the process had ended
+// before that. It is nil else. For an engine that is no Preloader it is errors.ErrUnsupported.
+func (l *Preloaded) Err() error { return l.why }
+
+// Adopt makes opts those of the process, which was begun before it was known for whom: its
+// stages belong to their Scope from now on. A preload that is still on goes on there, else a
+// skipped StagePreload says that from has done it.
+func (l *Preloaded) Adopt(opts *Options, from string) {
+	l.opts = opts
+	if p := l.process; p != nil {
+		p.stages.adopt(p.own(opts), from)
+	}
+}
+
 func (l *Preloaded) supervise(ctx context.Context, p *Process, cmd *Command) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	l.process, l.command = p, cmd
+	l.process, l.command, l.idle, l.down = p, cmd, p.stages.idle.sent, p.down.sent
 	l.follow = func(other context.Context) {
 		unlink := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
 		context.AfterFunc(ctx, func() { unlink() })
@@ -88,6 +116,7 @@ func (l *Preloaded) Start(ctx context.Context, spec Spec) (*Process, error) {
 	}
 	if why := l.hand(ctx, &o); why != nil {
 		_ = l.Discard(ctx) // the error to tell is the other one
+		l.why = why
 		p.stages.skip(fmt.Errorf("the engine starts anew: %w", why))
 		return Start(ctx, l.engine, spec, l.opts)
 	}
@@ -134,5 +163,7 @@ func (l *Preloaded) Discard(ctx context.Context) error {
 	}
 	l.process = nil
 	p.killing.send() // it has nothing to bring to an end
-	return p.Stop(ctx)
+	err := p.Stop(ctx)
+	l.why = p.Err()
+	return err
 }

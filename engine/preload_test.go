@@ -332,3 +332,46 @@ func TestNoPreloadOutlivesAKilledHost(t *testing.T) {
 	requireGone(t, promise, pids)
 	require.Error(t, host.Wait())
 }
+
+// A process that was begun for nobody belongs to who adopts it: from then on its stages are
+// told there.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ mode, told string }{
+		{"", "skip preload: done by the standby"}, {"early-slow", "begin preload: begun by the standby"},
+	} {
+		spec := fakeengine.Spec(t, c.mode)
+		early, before := preload(t, spec, nil)
+		if c.mode == "" {
+			within(t, 20*time.Second, "idle", early.Idle())
+		}
+		after := newRecorder()
+		early.Adopt(&engine.Options{Scope: after.scope()}, "the standby")
+		p := goOn(t, early, spec)
+		require.NoError(t, early.Err())
+		require.NoError(t, p.Stop(t.Context()))
+		require.Equal(t, []string{"begin preload", "end preload"}, before.stages())
+		require.Equal(t, c.told, fmt.Sprintf("%s %s: %s", after.events[0].Phase, after.events[0].Stage, after.events[0].Message))
+		require.Contains(t, after.stages(), "end warmup")
+		tl := lifecycle.TimelineOf(slices.Values(after.events))
+		require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01)
+	}
+}
+
+// What cannot be gone on with says so before it is wanted, and why afterwards.
+func TestAPreloadThatHasEndedSaysWhy(t *testing.T) {
+	t.Parallel()
+	early, _ := preload(t, fakeengine.Spec(t, "early-crash"), nil)
+	within(t, 20*time.Second, "down", early.Down())
+	require.NoError(t, early.Discard(t.Context()))
+	require.ErrorContains(t, early.Err(), "a module is missing")
+
+	none := engine.Preload(t.Context(), fakeengine.Engine{}, engine.Spec{}, nil)
+	within(t, time.Second, "down", none.Down())
+	require.ErrorIs(t, none.Err(), errors.ErrUnsupported)
+
+	early, _ = preload(t, fakeengine.Spec(t), nil)
+	within(t, 20*time.Second, "idle", early.Idle())
+	require.NoError(t, early.Discard(t.Context()))
+	require.NoError(t, early.Err(), "it was ended as asked")
+}

@@ -19,9 +19,8 @@ import (
 // methods may be called concurrently and again.
 type Process struct {
 	model    string
-	opts     *Options
+	owner    atomic.Pointer[owner]
 	log      *lifecycle.Log
-	scope    lifecycle.Scope                   // for moments: this log only
 	hidden   atomic.Pointer[lifecycle.EnvVars] // taken out of what leaves the process
 	stages   *stages
 	output   *output
@@ -50,6 +49,12 @@ type order struct {
 	parser  Parser
 	release func() // gives the address back; nil before there is one
 	secrets *lifecycle.EnvVars
+}
+
+// An owner is whom a process tells, and how patient it is.
+type owner struct {
+	Options
+	marks lifecycle.Scope // for moments: the process's own log only
 }
 
 // exit is what Wait returned.
@@ -81,26 +86,27 @@ func Start(ctx context.Context, e Engine, spec Spec, opts *Options) (*Process, e
 }
 
 func newProcess(spec Spec, opts *Options) *Process {
-	o := opts.withDefaults()
 	p := &Process{
-		model: spec.ModelID, opts: &o, log: lifecycle.NewLog(), output: newOutput(),
+		model: spec.ModelID, log: lifecycle.NewLog(), output: newOutput(),
 		told: newSignal(), stopping: newSignal(), killing: newSignal(), killed: newSignal(),
 		serving: newSignal(), down: newSignal(), gone: newSignal(), ended: newSignal(), done: newSignal(),
 	}
 	p.hidden.Store(&spec.Env)
-	p.report(spec)
+	p.stages = newStages(p.own(opts), p.redact)
 	return p
 }
 
-// report makes the stages tell both our own log and the scope of the options.
-func (p *Process) report(spec Spec) {
-	p.scope = p.opts.Scope
-	if p.scope.Model == "" {
-		p.scope.Model = spec.ModelID
+// own makes opts those of the process, and returns the scope of its stages, which tells both
+// its own log and the scope of opts.
+func (p *Process) own(opts *Options) lifecycle.Scope {
+	o := &owner{Options: opts.withDefaults()}
+	shared := o.Scope
+	if shared.Model == "" {
+		shared.Model = p.model
 	}
-	upward := p.scope.Emit
-	p.scope.Emit = p.log.Append
-	shared := p.scope
+	o.marks = shared
+	o.marks.Emit = p.log.Append
+	upward := shared.Emit
 	shared.Emit = func(ev lifecycle.Event) {
 		ev.Time = time.Now() // the same in both logs
 		p.log.Append(ev)
@@ -108,7 +114,8 @@ func (p *Process) report(spec Spec) {
 			upward(ev)
 		}
 	}
-	p.stages = newStages(shared, p.redact)
+	p.owner.Store(o)
+	return shared
 }
 
 func (p *Process) redact(s string) string { return p.hidden.Load().Redact(s) }
@@ -165,7 +172,7 @@ func (p *Process) reach() {
 
 // launch runs cmd, which need not be the whole order yet.
 func (p *Process) launch(ctx context.Context, e Engine, cmd *Command) error {
-	h, err := p.opts.Launcher.Launch(ctx, *cmd)
+	h, err := p.owner.Load().Launcher.Launch(ctx, *cmd)
 	if err != nil {
 		return p.complete(err, lifecycle.EngineFailed, "engine.Launch")
 	}
@@ -173,7 +180,7 @@ func (p *Process) launch(ctx context.Context, e Engine, cmd *Command) error {
 	if p.told.isSent() {
 		p.reach()
 	}
-	p.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "engine launched", slog.String("model", p.model),
+	p.owner.Load().Logger.LogAttrs(ctx, slog.LevelDebug, "engine launched", slog.String("model", p.model),
 		slog.String("engine", e.Name()), slog.String("process", h.ID()))
 	return nil
 }

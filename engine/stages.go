@@ -20,12 +20,13 @@ type stages struct {
 	stage  lifecycle.Stage // of open; "" when none is
 	sealed bool            // the parser cannot open stages any more
 	ahead  bool            // preload is on before the model is told
+	idle   *signal         // it is over
 	told   bool            // and now it is
 	moved  time.Time
 }
 
 func newStages(root lifecycle.Scope, redact func(string) string) *stages {
-	return &stages{root: root, redact: redact, woken: make(chan struct{}, 1), moved: time.Now()}
+	return &stages{root: root, redact: redact, woken: make(chan struct{}, 1), moved: time.Now(), idle: newSignal()}
 }
 
 // begin ends the open stage and opens another.
@@ -60,8 +61,24 @@ func (s *stages) tell() {
 	}
 }
 
+// adopt makes root the scope of what follows. A preload that is still on goes on there.
+func (s *stages) adopt(root lifecycle.Scope, from string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.root = root
+	switch {
+	case s.sealed: // it has ended, which Start will tell
+	case s.ahead:
+		s.open.Close(nil)
+		s.open = root.Begin(lifecycle.StagePreload, "begun by "+from)
+	default:
+		root.Skip(lifecycle.StagePreload, "done by "+from)
+	}
+}
+
 func (s *stages) preloadedLocked() {
 	s.ahead = false
+	s.idle.send()
 	if s.told {
 		s.beginLocked(lifecycle.StageEngineConfig, "")
 		return

@@ -55,7 +55,7 @@ func (p *Process) supervise(ctx context.Context) {
 		_ = in.Close()
 	}
 	p.giveBack()
-	p.scope.Mark(lifecycle.StageStopped, "")
+	p.owner.Load().marks.Mark(lifecycle.StageStopped, "")
 	p.log.Close()
 	p.done.send()
 }
@@ -70,8 +70,8 @@ func (p *Process) giveBack() {
 
 // line takes in one line of output. A failure that the parser sees goes to broken.
 func (p *Process) line(ctx context.Context, broken chan<- error) func(string, []lifecycle.Event) {
-	log := p.opts.Logger
 	return func(line string, events []lifecycle.Event) {
+		log := p.owner.Load().Logger
 		if log.Enabled(ctx, slog.LevelDebug) {
 			log.LogAttrs(ctx, slog.LevelDebug, "engine output", slog.String("model", p.model), slog.String("line", shown(p.redact(line))))
 		}
@@ -86,7 +86,7 @@ func (p *Process) line(ctx context.Context, broken chan<- error) func(string, []
 
 // watch returns the first reason to end.
 func (p *Process) watch(ctx context.Context, probed, broken <-chan error) ending {
-	stalled := time.NewTimer(p.opts.ReadyWithin)
+	stalled := time.NewTimer(p.owner.Load().ReadyWithin)
 	defer stalled.Stop()
 	for {
 		select {
@@ -109,7 +109,7 @@ func (p *Process) watch(ctx context.Context, probed, broken <-chan error) ending
 			probed = nil
 		case <-stalled.C:
 			stage, quiet := p.stages.quiet()
-			if left := p.opts.ReadyWithin - quiet; left > 0 {
+			if left := p.owner.Load().ReadyWithin - quiet; left > 0 {
 				stalled.Reset(left)
 				continue
 			}
@@ -120,7 +120,7 @@ func (p *Process) watch(ctx context.Context, probed, broken <-chan error) ending
 
 func (p *Process) serve() {
 	p.stages.close(nil)
-	p.scope.Mark(lifecycle.StageReady, p.url.String())
+	p.owner.Load().marks.Mark(lifecycle.StageReady, p.url.String())
 	p.serving.send()
 }
 
@@ -179,7 +179,7 @@ func (p *Process) askToEnd(ctx context.Context) {
 	if p.killing.isSent() || p.handle.Signal(p.stop) != nil {
 		return
 	}
-	limit := time.NewTimer(p.opts.StopWithin)
+	limit := time.NewTimer(p.owner.Load().StopWithin)
 	defer limit.Stop()
 	select {
 	case <-p.gone.sent:
@@ -187,13 +187,13 @@ func (p *Process) askToEnd(ctx context.Context) {
 	case <-p.killing.sent:
 	case <-limit.C:
 	}
-	p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "engine killed: it did not stop in time", slog.String("model", p.model))
+	p.owner.Load().Logger.LogAttrs(ctx, slog.LevelWarn, "engine killed: it did not stop in time", slog.String("model", p.model))
 }
 
 // kill ends what the stop signal has left, or everything.
 func (p *Process) kill(ctx context.Context) {
 	if err := p.handle.Kill(); err != nil {
-		p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "engine not killed", slog.String("model", p.model), slog.String("error", p.redact(err.Error())))
+		p.owner.Load().Logger.LogAttrs(ctx, slog.LevelWarn, "engine not killed", slog.String("model", p.model), slog.String("error", p.redact(err.Error())))
 	}
 	p.killed.send()
 }

@@ -17,6 +17,15 @@ type Provisioner interface {
 	Release(ctx context.Context, n Node) error
 }
 
+// A StandbyProvisioner has a place for processes that wait to become a replica. Optional.
+type StandbyProvisioner interface {
+	Provisioner
+	// Standby returns a node that takes nothing from those of Acquire, and is not released.
+	// What it launches may go on as a replica on any node with its ID; its devices are such
+	// as a replica may get, and are not to be used before.
+	Standby(ctx context.Context, req Request) (Node, error)
+}
+
 // Request is what a replica needs.
 type Request struct {
 	Accelerator string // "A10G", "H100"; "" means any, or none where there is none

@@ -39,7 +39,7 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 		if spec.CacheDir != "" {
 			env["VLLM_CACHE_ROOT"] = spec.CacheDir
 		}
-		env["CUDA_VISIBLE_DEVICES"] = strings.Join(spec.Devices, ",")
+		env[devicesVar] = strings.Join(spec.Devices, ",")
 	}
 	if spec.Sleeps {
 		env["VLLM_SERVER_DEV_MODE"] = "1" // or there is no path to sleep by

@@ -59,7 +59,9 @@ func (e Engine) Preload(spec engine.Spec) (engine.Command, error) {
 	if truthy(spec.Kwargs["enforce_eager"]) {
 		mode = "eager" // imports no compiler; where that changes, workers do
 	}
-	return engine.Command{Path: python, Args: []string{"-c", launcher, mode, inst.path}, Env: env, Vital: []string{titlePrefix(spec) + "::"}}, nil
+	// The version tells processes apart that wait while vLLM is replaced.
+	args := []string{"-c", launcher, mode, inst.path, version}
+	return engine.Command{Path: python, Args: args, Env: env, Vital: []string{titlePrefix(spec) + "::"}}, nil
 }
 
 func notPreloadable(why string) error {
@@ -72,7 +74,7 @@ func notPreloadable(why string) error {
 // Become implements engine.Preloader. The environment may only change where vLLM reads it
 // after its imports.
 func (Engine) Become(preloaded, cmd engine.Command) ([]byte, error) {
-	if program := preloaded.Args[len(preloaded.Args)-1]; program != cmd.Path {
+	if program := preloaded.Args[3]; program != cmd.Path {
 		return nil, fmt.Errorf("the program is %s, no longer %s", cmd.Path, program)
 	}
 	order := struct {
@@ -90,7 +92,8 @@ func (Engine) Become(preloaded, cmd engine.Command) ([]byte, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(order.Env)) {
-		if !isReadLate(name) {
+		other := name == devicesVar && cmd.Env[name] != "" && preloaded.Env[name] != ""
+		if !other && !isReadLate(name) {
 			return nil, fmt.Errorf("the environment has changed in %s, which is read by an import", name)
 		}
 	}
@@ -99,12 +102,17 @@ func (Engine) Become(preloaded, cmd engine.Command) ([]byte, error) {
 }
 
 // readLate are variables that vLLM 0.32 and what it uses read when they serve, not when they
-// are imported; the launcher makes up for HF_HUB_OFFLINE. Those of buckets are read late, too.
+// are imported; the launcher makes up for HF_HUB_OFFLINE, and for the threads of forks. Those
+// of buckets are read late, too.
 var readLate = []string{
+	"VLLM_CPU_OMP_THREADS_BIND", "OMP_NUM_THREADS",
 	"VLLM_CPU_KVCACHE_SPACE", "VLLM_CACHE_ROOT", "VLLM_USE_AOT_COMPILE", "TORCHINDUCTOR_CACHE_DIR",
 	"HF_HUB_OFFLINE", "TRACEPARENT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
 	"OTEL_BSP_SCHEDULE_DELAY", "no_proxy",
 }
+
+// devicesVar is read when a device is used. Imports only ask whether it names any.
+const devicesVar = "CUDA_VISIBLE_DEVICES"
 
 func isReadLate(name string) bool {
 	isOf := func(prefix string) bool { return strings.HasPrefix(name, prefix) }

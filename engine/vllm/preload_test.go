@@ -32,7 +32,7 @@ func TestPreloadCommand(t *testing.T) {
 	cmd, err := e.Preload(spec)
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(filepath.Dir(e.Path), "python3"), cmd.Path)
-	require.Equal(t, e.Path, cmd.Args[len(cmd.Args)-1])
+	require.Equal(t, []string{e.Path, "0.32.0"}, cmd.Args[len(cmd.Args)-2:])
 	require.NotContains(t, strings.Join(cmd.Args, " "), "canary", "every user can read arguments")
 	require.NotContains(t, strings.Join(cmd.Args, " "), "VLLM::", "it would be taken for a process that vLLM makes")
 	for name, want := range map[string]string{
@@ -138,8 +138,23 @@ func TestWhatIsReadByImportsCannotChange(t *testing.T) {
 		}
 		require.ErrorContains(t, cannot, why)
 	}
+	spec.CPUs = []int{1} // of a standby that waits for whichever share becomes free
+	requireBecomes(t, e, preloaded, spec)
+	spec.Devices = []string{"0"}
+	preloaded, err = e.Preload(spec)
+	require.NoError(t, err)
+	spec.Devices = []string{"2", "3"}
+	requireBecomes(t, e, preloaded, spec)
 	_, err = e.Become(preloaded, engine.Command{Path: "/another/vllm"})
 	require.ErrorContains(t, err, "/another/vllm")
+}
+
+func requireBecomes(t *testing.T, e vllm.Engine, preloaded engine.Command, spec engine.Spec) {
+	t.Helper()
+	cmd, err := e.Command(spec)
+	require.NoError(t, err)
+	_, err = e.Become(preloaded, cmd)
+	require.NoError(t, err)
 }
 
 func TestParserTakesTheLaunchersWord(t *testing.T) {

@@ -79,35 +79,63 @@ func (p *Provisioner) Release(_ context.Context, n replica.Node) error {
 	return nil
 }
 
-// take reserves req.Devices accelerators. A machine without any serves requests that name
-// no type on its processor.
-func (p *Provisioner) take(ctx context.Context, req replica.Request) ([]string, error) {
-	if p.Accelerator == "none" || req.Devices == 0 {
-		return nil, nil
-	}
-	present, err := detect(ctx)
+// Standby implements replica.StandbyProvisioner: the first devices of the kind, used or not.
+func (p *Provisioner) Standby(ctx context.Context, req replica.Request) (replica.Node, error) {
+	present, err := p.present(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	if len(present) == 0 && req.Accelerator == "" {
-		return nil, nil
+	devices, err := p.choose(req, present, nil)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{id: hostname(), devices: devices}
+	if len(devices) == 0 {
+		n.cpus = coresOf(0, max(1, req.Share), cores())
+	}
+	return n, nil
+}
+
+// take reserves req.Devices accelerators.
+func (p *Provisioner) take(ctx context.Context, req replica.Request) ([]string, error) {
+	present, err := p.present(ctx, req)
+	if err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	devices, err := p.choose(req, present, p.used)
+	if p.used == nil {
+		p.used = map[string]bool{}
+	}
+	for _, id := range devices {
+		p.used[id] = true
+	}
+	return devices, err
+}
+
+// present are the machine's accelerators, where req asks for any.
+func (p *Provisioner) present(ctx context.Context, req replica.Request) ([]device, error) {
+	if p.Accelerator == "none" || req.Devices == 0 {
+		return nil, nil
+	}
+	return detect(ctx)
+}
+
+// choose returns req.Devices of those that are not used. A machine without any serves
+// requests that name no type on its processor.
+func (p *Provisioner) choose(req replica.Request, present []device, used map[string]bool) ([]string, error) {
+	if p.Accelerator == "none" || req.Devices == 0 || len(present) == 0 && req.Accelerator == "" {
+		return nil, nil
+	}
 	var free []string
 	for _, d := range present {
-		if !p.used[d.id] && d.is(req.Accelerator) {
+		if !used[d.id] && d.is(req.Accelerator) {
 			free = append(free, d.id)
 		}
 	}
 	if len(free) < req.Devices {
 		return nil, lacking(req, present, len(free))
-	}
-	if p.used == nil {
-		p.used = map[string]bool{}
-	}
-	for _, id := range free[:req.Devices] {
-		p.used[id] = true
 	}
 	return free[:req.Devices], nil
 }
