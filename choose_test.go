@@ -53,10 +53,11 @@ func TestEngineChoosesFiles(t *testing.T) {
 	dirs := make(chan string, 1)
 	o := quiet()
 	o.Cache, o.Engines = cache(t), map[string]engine.Engine{"quantised": quantised{dirs: dirs}}
+	env := h.Env()
 	ready := func(kwargs map[string]any) error {
 		return begin(t, o, &spinup.LLMConfig{
 			LLMEngine: "quantised", EngineKwargs: spinup.EngineOptions{Extra: kwargs},
-			ModelLoadingConfig: spinup.ModelLoadingConfig{ModelID: "org/tiny"}, RuntimeEnv: spinup.RuntimeEnv{EnvVars: h.Env()},
+			ModelLoadingConfig: spinup.ModelLoadingConfig{ModelID: "org/tiny"}, RuntimeEnv: spinup.RuntimeEnv{EnvVars: env},
 		}).Ready(t.Context())
 	}
 	require.NoError(t, ready(map[string]any{"model_file": "*Q8*"}))
@@ -72,4 +73,8 @@ func TestEngineChoosesFiles(t *testing.T) {
 	err = ready(map[string]any{"model_file": "m-broken.gguf"})
 	require.ErrorIs(t, err, lifecycle.Corrupt)
 	require.ErrorContains(t, err, "is truncated")
+
+	env["HF_HUB_OFFLINE"] = "1"
+	require.NoError(t, ready(map[string]any{"model_file": "*Q8*"}), "what was chosen is all that the cache has to have")
+	require.Equal(t, dir, <-dirs)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/llamacpp"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/engine/sglang"
 	"github.com/spinup-llm/spinup/engine/vllm"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica/local"
@@ -31,11 +32,11 @@ func Sources() *source.Mux {
 	return mux
 }
 
-// Engines returns the engines that the root knows, by llm_engine: "vLLM", "llama.cpp" and
-// "reference".
+// Engines returns the engines that the root knows, by llm_engine: "vLLM", "llama.cpp",
+// "SGLang" and "reference".
 func Engines() map[string]engine.Engine {
 	engines := map[string]engine.Engine{}
-	for _, e := range []engine.Engine{vllm.Engine{}, llamacpp.Engine{}, reference.Engine{}} {
+	for _, e := range []engine.Engine{vllm.Engine{}, llamacpp.Engine{}, sglang.Engine{}, reference.Engine{}} {
 		engines[e.Name()] = e
 	}
 	return engines
