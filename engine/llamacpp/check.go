@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/gguf"
 	"github.com/spinup-llm/spinup/internal/memory"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -110,7 +111,7 @@ func checkFiles(ctx context.Context, src source.Source, m *source.Manifest) erro
 // for a load_mode knows that mapped weights may be larger, and slow.
 func fits(spec engine.Spec, size int64) error {
 	limit := memory.Limit()
-	if len(spec.Devices) > 0 || plain(spec.Kwargs["load_mode"]) != nil || limit == 0 || size <= limit {
+	if len(spec.Devices) > 0 || driver.Plain(spec.Kwargs["load_mode"]) != nil || limit == 0 || size <= limit {
 		return nil
 	}
 	return &lifecycle.Error{

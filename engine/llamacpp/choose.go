@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
@@ -47,7 +48,7 @@ func partOf(name string) (no, count uint64) {
 // choose returns the files of the model that spec asks for, the one to be named first.
 // Errors: MissingFile, or Invalid where the choice is not clear.
 func choose(names []string, spec engine.Spec) ([]string, error) {
-	wanted, _ := plain(spec.Kwargs["model_file"]).(string)
+	wanted, _ := driver.Plain(spec.Kwargs["model_file"]).(string)
 	others := companionsOf(spec)
 	var models, chosen []string
 	for _, name := range names {
@@ -116,7 +117,7 @@ func missing(spec engine.Spec, name string, err error, hint string) error {
 func companionsOf(spec engine.Spec) []string {
 	var names []string
 	for _, option := range companions {
-		if name, ok := plain(spec.Kwargs[option]).(string); ok && name != "" && !filepath.IsAbs(name) {
+		if name, ok := driver.Plain(spec.Kwargs[option]).(string); ok && name != "" && !filepath.IsAbs(name) {
 			names = append(names, path.Clean(filepath.ToSlash(name)))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -53,7 +54,7 @@ func (e Engine) Command(spec engine.Spec) (engine.Command, error) {
 func ownOptions(spec engine.Spec) []string {
 	var args []string
 	add := func(option, value string, names ...string) {
-		if slices.ContainsFunc(names, func(n string) bool { return plain(spec.Kwargs[n]) != nil }) {
+		if slices.ContainsFunc(names, func(n string) bool { return driver.Plain(spec.Kwargs[n]) != nil }) {
 			return
 		}
 		if args = append(args, option); value != "" {
@@ -84,7 +85,7 @@ func environment(spec engine.Spec) lifecycle.EnvVars {
 // warmup is one token from a model that writes; nil for one that is told to do else.
 func warmup(spec engine.Spec) *engine.Warmup {
 	for _, name := range []string{"embedding", "embeddings", "rerank", "reranking"} {
-		if plain(spec.Kwargs[name]) == true {
+		if driver.Plain(spec.Kwargs[name]) == true {
 			return nil
 		}
 	}

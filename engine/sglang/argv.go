@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -49,7 +50,7 @@ func flags(spec engine.Spec, known options) ([]string, error) {
 	var args []string
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(spec.Kwargs)) {
-		value := plain(spec.Kwargs[name])
+		value := driver.Plain(spec.Kwargs[name])
 		if value == nil {
 			continue
 		}
@@ -108,30 +109,6 @@ func values(value any, several bool) ([]string, error) {
 		return []string{string(data)}, err
 	}
 	return []string{fmt.Sprint(value)}, nil
-}
-
-// plain follows pointers and makes any list one of any: kwargs come from YAML and from Go.
-func plain(v any) any {
-	r := reflect.ValueOf(v)
-	for r.Kind() == reflect.Pointer || r.Kind() == reflect.Interface {
-		r = r.Elem()
-	}
-	switch r.Kind() {
-	case reflect.Invalid:
-		return nil
-	case reflect.Bool:
-		return r.Bool()
-	case reflect.String:
-		return r.String()
-	case reflect.Slice:
-		list := make([]any, r.Len())
-		for i := range list {
-			list[i] = r.Index(i).Interface()
-		}
-		return list
-	default:
-		return r.Interface()
-	}
 }
 
 func invalid(name, what, hint string) *lifecycle.Error {

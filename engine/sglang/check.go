@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/local"
@@ -33,8 +34,8 @@ func checkModel(spec engine.Spec) error {
 		return err
 	}
 	return source.CheckModel(ctx, src, m, &source.CheckOptions{
-		NoTokenizer: plain(spec.Kwargs["tokenizer_path"]) != nil || plain(spec.Kwargs["skip_tokenizer_init"]) == true,
-		NoWeights:   plain(spec.Kwargs["load_format"]) == "dummy",
+		NoTokenizer: driver.Plain(spec.Kwargs["tokenizer_path"]) != nil || driver.Plain(spec.Kwargs["skip_tokenizer_init"]) == true,
+		NoWeights:   driver.Plain(spec.Kwargs["load_format"]) == "dummy",
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
@@ -45,7 +46,7 @@ func (e Engine) Command(spec engine.Spec) (engine.Command, error) {
 func ownOptions(spec engine.Spec, known options) []string {
 	var args []string
 	add := func(name string, words ...string) {
-		if _, has := known[name]; (has || known == nil) && plain(spec.Kwargs[name]) == nil {
+		if _, has := known[name]; (has || known == nil) && driver.Plain(spec.Kwargs[name]) == nil {
 			args = append(append(args, "--"+strings.ReplaceAll(name, "_", "-")), words...)
 		}
 	}
@@ -84,7 +85,7 @@ func coreBinding(spec engine.Spec) lifecycle.EnvVars {
 		return nil
 	}
 	env := lifecycle.EnvVars{"OMP_NUM_THREADS": strconv.Itoa(len(spec.CPUs))}
-	if tp := plain(spec.Kwargs["tensor_parallel_size"]); tp == nil || fmt.Sprint(tp) == "1" {
+	if tp := driver.Plain(spec.Kwargs["tensor_parallel_size"]); tp == nil || fmt.Sprint(tp) == "1" {
 		env["SGLANG_CPU_OMP_THREADS_BIND"] = strings.Trim(strings.ReplaceAll(fmt.Sprint(spec.CPUs), " ", ","), "[]")
 	}
 	return env
@@ -93,7 +94,7 @@ func coreBinding(spec engine.Spec) lifecycle.EnvVars {
 // warmup is one token from a model that writes; nil for one that is told to do else.
 func warmup(spec engine.Spec) *engine.Warmup {
 	for _, name := range []string{"is_embedding", "skip_tokenizer_init"} {
-		if plain(spec.Kwargs[name]) == true {
+		if driver.Plain(spec.Kwargs[name]) == true {
 			return nil
 		}
 	}

@@ -2,12 +2,11 @@ package vllm
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/pysource"
-	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // PathVariable names the environment variable that points at the vllm program.
@@ -24,28 +23,13 @@ const installHint = "install vLLM (pip install vllm; for a machine without a GPU
 
 // find returns the installation that Path, SPINUP_VLLM or PATH names, in this order.
 func (e Engine) find() (install, error) {
-	path, from := e.Path, "vllm.Engine.Path"
-	if path == "" {
-		path, from = os.Getenv(PathVariable), PathVariable
+	path, err := driver.Program{
+		Op: "vllm.Command", Path: e.Path, Field: "vllm.Engine.Path", Variable: PathVariable, Name: "vllm", Hint: installHint,
+	}.Find()
+	if err != nil || !filepath.IsAbs(path) {
+		return install{path: path}, err
 	}
-	if path == "" {
-		path, from = "vllm", "PATH"
-	}
-	found, err := exec.LookPath(path)
-	if err != nil && path == e.Path && filepath.Base(path) == path {
-		return install{path: path}, nil // a name for the machine of a launcher's, which is not this one
-	}
-	if err != nil {
-		return install{}, &lifecycle.Error{
-			Op: "vllm.Command", Kind: lifecycle.NotFound, Target: path + " (from " + from + ")",
-			Hint: installHint, Err: err,
-		}
-	}
-	abs, err := filepath.Abs(found)
-	if err != nil {
-		return install{}, &lifecycle.Error{Op: "vllm.Command", Kind: lifecycle.NotFound, Target: found, Hint: installHint, Err: err}
-	}
-	return install{path: abs, pkg: packageOf(abs)}, nil
+	return install{path: path, pkg: packageOf(path)}, nil
 }
 
 // packageOf finds the Python package behind the program.
