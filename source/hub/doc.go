@@ -36,7 +36,8 @@
 // # Which files
 //
 // By default a manifest has what an engine needs, as [ForEngine] says: one format of the
-// weights, the shards that the index names, no states of a training. [Options] choose otherwise.
+// weights, the shards that the index names, no states of a training. Who opens the source
+// ([source.OpenOptions].Choose: an engine that chooses) and [Options] choose otherwise.
 //
 // # Settings
 //
