@@ -11,6 +11,7 @@
 //
 // It holds a driver to what package engine promises of it: Check refuses in words that
 // help, Command is pure and complete and keeps secrets out of the argument list, the parser
-// takes whatever comes, a preload can become the engine. Where the engine can run, it is
-// also started, asked, stopped, interrupted and killed; nothing of it may be left.
+// takes whatever comes, a preload can become the engine, files are chosen once and for all.
+// Where the engine can run, it is also started, asked, stopped, interrupted and killed;
+// nothing of it may be left.
 package enginetest

@@ -32,6 +32,7 @@ type Config struct {
 func Run(t *testing.T, c Config) {
 	t.Helper()
 	t.Run("check", c.check)
+	t.Run("files", c.files)
 	t.Run("command", c.command)
 	t.Run("parser", c.parser)
 	t.Run("preload", c.preload)
