@@ -37,9 +37,9 @@ func isEvents(resp *http.Response) bool {
 	return err == nil && kind == "text/event-stream" && resp.ContentLength < 0 && resp.Header.Get("Content-Encoding") == ""
 }
 
-// begin waits for the first byte. It returns an error when the answer was cut before.
-func (a *answer) begin() error {
-	buf := make([]byte, 4<<10)
+// begin waits for the first byte, and reads it into buf. It returns an error when the answer
+// was cut before.
+func (a *answer) begin(buf []byte) error {
 	for {
 		n, err := a.fetch(buf)
 		a.head = bytes.Clone(buf[:n]) // a stream is long, and its first token small

@@ -27,6 +27,7 @@ type Router struct {
 	set    *Set
 	proxy  httputil.ReverseProxy
 	engine http.RoundTripper
+	chunks chunks
 	seed   maphash.Seed
 }
 
@@ -41,7 +42,7 @@ func NewRouter(set *Set) *Router {
 		Rewrite:        func(*httputil.ProxyRequest) {}, // the transport sets the address
 		Transport:      rt,
 		FlushInterval:  -1,
-		BufferPool:     new(chunks),
+		BufferPool:     &rt.chunks,
 		ModifyResponse: explain,
 		ErrorHandler:   rt.fail,
 		ErrorLog:       slog.NewLogLogger(set.opts.Logger.Handler(), slog.LevelDebug),
@@ -134,7 +135,9 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 	}
 	a := &answer{ReadCloser: resp.Body, set: rt.set, member: m, request: r.Context, events: isEvents(resp)}
 	resp.Body = a
-	if err := a.begin(); err != nil {
+	buf := rt.chunks.Get()
+	defer rt.chunks.Put(buf)
+	if err := a.begin(buf); err != nil {
 		_ = a.Close()
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func TestEveryFaultOnce(t *testing.T) {
 
 func TestWrongUse(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-replicas", "1"}, {"-rate", "0"}, {"-kills", "-1"}, {"-faults", "fire"}, {"more"}} {
+	for _, args := range [][]string{{"-replicas", "1"}, {"-rate", "-1"}, {"-kills", "-1"}, {"-faults", "fire"}, {"more"}} {
 		err := run(t.Context(), args, io.Discard, io.Discard)
 		require.ErrorContains(t, err, "wrong usage", args)
 	}
