@@ -42,24 +42,42 @@ func engines(d *spinup.Deployment) (found []victim) {
 	return found
 }
 
-// listens returns the process that was told to listen at address, by its command line: that
-// of the engine has the address, or its port.
+// listens returns the first process of the family that has a socket listening at address: those
+// that it forked may have it too. 0 is none.
 func listens(family []guardian.Process, address string) int {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
+	socket := listener(address)
+	if socket == "" {
 		return 0
 	}
 	for _, p := range family {
-		line, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/cmdline")
-		if err != nil {
-			continue // it has ended
-		}
-		args := strings.Split(string(line), "\x00")
-		if slices.Contains(args, address) || slices.Contains(args, port) {
+		dir := "/proc/" + strconv.Itoa(p.PID) + "/fd/"
+		files, _ := os.ReadDir(dir) // none when it has ended
+		if slices.ContainsFunc(files, func(f os.DirEntry) bool {
+			to, err := os.Readlink(dir + f.Name())
+			return err == nil && to == socket
+		}) {
 			return p.PID
 		}
 	}
 	return 0
+}
+
+// listener returns the socket that listens at the port of address, as /proc names it in fd.
+func listener(address string) string {
+	_, text, _ := net.SplitHostPort(address)
+	port, err := strconv.ParseUint(text, 10, 16)
+	table, readErr := os.ReadFile("/proc/net/tcp")
+	if err != nil || readErr != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(table)) {
+		const local, state, inode, listening = 1, 3, 9, "0A"
+		f := strings.Fields(line)
+		if len(f) > inode && f[state] == listening && strings.HasSuffix(f[local], fmt.Sprintf(":%04X", port)) {
+			return "socket:[" + f[inode] + "]"
+		}
+	}
+	return ""
 }
 
 // left returns those of the family that still run.

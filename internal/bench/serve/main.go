@@ -100,9 +100,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", to[i].name, err)
 			}
+			fmt.Fprintf(out, "round %d, %s: %.2f requests/s\n", round+1, to[i].name, r.Requests)
 			results[i] = append(results[i], r)
 		}
 	}
+	fmt.Fprintln(out)
 	report(to, results).Text(out)
 	return nil
 }
