@@ -7,7 +7,7 @@
 //
 // Ours is examples/serve, as a user builds it, with a Ray Serve LLM file. It is measured in
 // turns with plain, which is `vllm serve` after the same download by examples/download, and
-// with ray, which is `serve run` with the same file. All read the model from one S3 server
+// with ray, which is `ray start` and `serve run` with the same file. All read the model from one S3 server
 // (versitygw) and run it eagerly on the CPU. Each program runs with a home of its own: cold
 // means that it is empty, so the model's files and vLLM's descriptions of architectures
 // (modelinfos) are to be made, warm that the cold start has just left it. What the system
