@@ -28,6 +28,9 @@
 // of 500 or above, and a time without any byte put it in doubt at once: it is out of routing,
 // and asked. What is busy but alive is not killed.
 //
+// An engine that can ([Sleeper]) sleeps when it has had no request for [SetOptions].Sleep. It
+// stays ready; the next request wakes it, and waits for that.
+//
 // # The way of a request
 //
 // It gets a replica from the set's [Picker], or waits in a queue, within [Limits]: while
