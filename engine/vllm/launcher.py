@@ -37,6 +37,7 @@ sys.argv = [program]
 if sys.path[0] == "":  # the working folder; a script has its own there
     sys.path[0] = os.path.dirname(program)
 
+import contextlib
 import functools
 import gc
 import importlib.abc
@@ -82,7 +83,9 @@ def imports():
     import_without_inductor()
     give_back = compile_when_called() if eager else lambda: None
     load(server)
-    load(routes)
+    for name in routes:
+        with contextlib.suppress(ImportError):  # the server knows what it can do without
+            importlib.import_module(name)
     from vllm.platforms import current_platform
 
     why = obstacle(current_platform)
