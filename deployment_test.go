@@ -27,12 +27,13 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
 	reference.Main()
 	fakeengine.Main()
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 const tinyModel = "examples/quickstart/model"

@@ -23,6 +23,7 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 // helperEnv makes the test binary another program, so that tests have a process to kill
@@ -32,7 +33,7 @@ const helperEnv = "SPINUP_DOWNLOAD_HELPER"
 func TestMain(m *testing.M) {
 	switch os.Getenv(helperEnv) {
 	case "":
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	case "serve":
 		serveFiles(os.Args[1])
 	case "fetch":
