@@ -249,6 +249,19 @@ func TestStandbysThatFailAreNoStorm(t *testing.T) {
 	require.Equal(t, 1, told)
 }
 
+// The reference engine needs none: the next one serves at once.
+func TestTheReferenceEngineServesAgain(t *testing.T) {
+	t.Parallel()
+	d := begin(t, quiet(), tiny())
+	require.NoError(t, d.Ready(t.Context()))
+	begun := time.Now()
+	require.NoError(t, syscall.Kill(engines(t, d)[0], syscall.SIGKILL))
+	code, body := chat(t, d.Handler(), "", "tiny")
+	require.Equal(t, http.StatusOK, code, body)
+	t.Logf("killed: served again after %v", time.Since(begun).Round(time.Millisecond))
+	require.Equal(t, 1, d.Status()[0].Replicas[0].Restarts)
+}
+
 // An engine that imports nothing has no standbys, which is said once.
 func TestEnginesThatImportNothingHaveNoStandbys(t *testing.T) {
 	t.Parallel()

@@ -162,7 +162,15 @@ func (p *standbys) imported(s *standby) {
 	if silent {
 		span = s.scope.Begin(StageStandby, fmt.Sprintf("after %d failures", failures))
 	}
-	p.update(func() { s.idle, s.span, p.lastErr = true, span, nil })
+	taken := false
+	p.update(func() {
+		if taken = s.claimed; !taken {
+			s.idle, s.span, p.lastErr = true, span, nil
+		}
+	})
+	if taken && silent {
+		span.Close(nil)
+	}
 }
 
 // failed counts why, of one that was wanted; the caller holds the lock. Nil is nothing.
