@@ -109,12 +109,12 @@ func putParts(ctx context.Context, client *s3.Client, bucket, key *string, from 
 	var parts []types.CompletedPart
 	for off := int64(0); off < size; off += partSize {
 		number := int32(len(parts) + 1) //nolint:gosec // parts are few
-		out, err := client.UploadPart(ctx, &s3.UploadPartInput{
+		out, uploadErr := client.UploadPart(ctx, &s3.UploadPartInput{
 			Bucket: bucket, Key: key, UploadId: made.UploadId, PartNumber: &number, ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme,
 			Body: io.NewSectionReader(from, off, min(partSize, size-off)),
 		})
-		if err != nil {
-			return err
+		if uploadErr != nil {
+			return uploadErr
 		}
 		parts = append(parts, types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumCRC64NVME: out.ChecksumCRC64NVME})
 	}
