@@ -12,6 +12,7 @@ const (
 	// bufferSize is what one connection holds in memory. Smaller reads cost CPU, larger
 	// ones bring nothing.
 	bufferSize = 256 << 10
+	minBuffer  = 4 << 10
 
 	defaultConnections = 32
 )
@@ -20,8 +21,8 @@ const (
 // and the free space of disks. Managers that point to the same Budget share it. The zero
 // value is ready to use, and is safe for concurrent use once its fields are set.
 type Budget struct {
-	// Connections bounds the ranges in flight; 0 means 32. Each has a buffer of 256 KiB, and
-	// some drivers another. A download begins with 8 and takes more as long as that makes it
+	// Connections bounds the ranges in flight; 0 means 32. Each has a buffer of at most 256 KiB,
+	// and some drivers another. A download begins with 8 and takes more as long as that makes it
 	// faster.
 	Connections int
 	// BytesPerSecond bounds what arrives; 0 means no limit.

@@ -19,15 +19,16 @@ func (b *Budget) share() *share {
 
 func (s *share) leave() { s.of.runs.Add(-1) }
 
-// take waits for a connection; give returns it.
-func (s *share) take(ctx context.Context) ([]byte, error) {
+// take waits for a connection for a file of that size; give returns it. Small files need no
+// large buffers.
+func (s *share) take(ctx context.Context, size int64) ([]byte, error) {
 	s.wait(1)
 	defer s.wait(-1)
 	select {
 	case buf := <-s.of.buffers:
 		s.held.Add(1)
-		if buf == nil {
-			buf = make([]byte, bufferSize)
+		if need := int(min(max(size, minBuffer), bufferSize)); len(buf) < need {
+			buf = make([]byte, need)
 		}
 		return buf, nil
 	case <-ctx.Done():

@@ -12,7 +12,7 @@ func (r *run) attempt(ctx context.Context, p *part) ([]*part, error) {
 	if err := r.gate.wait(ctx); err != nil {
 		return nil, err
 	}
-	buf, err := r.share.take(ctx)
+	buf, err := r.share.take(ctx, p.asm.file.Size)
 	if err != nil {
 		return nil, err
 	}
