@@ -59,14 +59,14 @@ func (c *client) run(ctx context.Context, url, tokenizer string) (r result, err 
 		"--save-result", "--result-dir", c.work, "--result-filename", filepath.Base(file),
 	}
 	env := append(os.Environ(), "HF_HUB_OFFLINE=1", "VLLM_NO_USAGE_STATS=1", "DO_NOT_TRACK=1")
-	if _, err := bench.Run(ctx, args, env); err != nil {
+	if _, err = bench.Run(ctx, args, env); err != nil {
 		return r, err
 	}
 	data, err := os.ReadFile(file) //nolint:gosec // our own folder
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
+	if err = json.Unmarshal(data, &r); err != nil {
 		return r, err
 	}
 	if r.Completed != c.load.prompts {

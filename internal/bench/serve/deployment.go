@@ -39,10 +39,7 @@ func start(ctx context.Context, s *settings) (_ *deployment, err error) {
 	}()
 	if d.model == "" {
 		d.model = filepath.Join(work, "model")
-		if err := os.Mkdir(d.model, 0o700); err != nil {
-			return nil, err
-		}
-		if err := randmodel.Write(d.model, randmodel.Options{}); err != nil {
+		if err = errors.Join(os.Mkdir(d.model, 0o700), randmodel.Write(d.model, randmodel.Options{})); err != nil {
 			return nil, err
 		}
 	}
@@ -70,7 +67,7 @@ func start(ctx context.Context, s *settings) (_ *deployment, err error) {
 	clean := d.stop
 	d.stop = func() {
 		cancel()
-		<-served
+		_ = <-served // what was measured has been told
 		clean()
 	}
 	if err := dep.Ready(ctx); err != nil {
