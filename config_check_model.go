@@ -91,24 +91,18 @@ func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, ".") || strings.HasPrefix(s, "~") || strings.Count(s, "/") > 1
 }
 
-// remote checks that uri, where it is set, is a bucket's.
-func (c *checker) remote(path, uri string) {
-	if uri == "" {
-		return
-	}
-	m := uriScheme.FindStringSubmatch(uri)
-	if m == nil || !slices.Contains(bucketNames, strings.ToLower(m[1])) {
-		c.fail(path, "begin it with s3://, gs://, abfss:// or azure://", "%q is no URI of a bucket", source.Redact(uri))
-		return
-	}
-	c.uri(path, uri)
-}
-
 func (c *checker) lora(l *LoraConfig) {
 	if l == nil {
 		return
 	}
-	c.remote("lora_config.dynamic_lora_loading_path", l.DynamicLoraLoadingPath)
+	switch path, uri := "lora_config.dynamic_lora_loading_path", l.DynamicLoraLoadingPath; {
+	case uri == "":
+		c.report.Warn(join(c.path, "lora_config"), "it has no effect without a dynamic_lora_loading_path")
+	case strings.HasPrefix(uri, "hf://") && strings.Contains(strings.Trim(uri[len("hf://"):], "/"), "/"):
+		c.fail(path, "write hf://ORG: each adapter is a model of it", "%q is a model of the hub, not what has adapters in it", source.Redact(uri))
+	default:
+		c.uri(path, uri)
+	}
 	c.count("lora_config.max_num_adapters_per_replica", l.MaxNumAdaptersPerReplica)
 	c.count("lora_config.max_download_tries", l.MaxDownloadTries)
 	c.notNegative("lora_config.download_timeout_s", l.DownloadTimeout)

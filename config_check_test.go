@@ -157,9 +157,15 @@ func TestValidateRefuses(t *testing.T) {
 		},
 		"lora": {
 			func(c *spinup.LLMConfig) {
-				c.LoraConfig = &spinup.LoraConfig{DynamicLoraLoadingPath: "/lora", MaxNumAdaptersPerReplica: -1, MaxDownloadTries: -1, DownloadTimeout: seconds(-1)}
+				c.LoraConfig = &spinup.LoraConfig{DynamicLoraLoadingPath: "s3:///lora", MaxNumAdaptersPerReplica: -1, MaxDownloadTries: -1, DownloadTimeout: seconds(-1)}
 			},
-			[]string{`lora_config.dynamic_lora_loading_path: "/lora" is no URI of a bucket`, "lora_config.max_num", "lora_config.max_download", "lora_config.download_timeout_s"},
+			[]string{`lora_config.dynamic_lora_loading_path: "s3:///lora" names no bucket`, "lora_config.max_num", "lora_config.max_download", "lora_config.download_timeout_s"},
+		},
+		"adapters in a model": {
+			func(c *spinup.LLMConfig) {
+				c.LoraConfig = &spinup.LoraConfig{DynamicLoraLoadingPath: "hf://org/model"}
+			},
+			[]string{`lora_config.dynamic_lora_loading_path: "hf://org/model" is a model of the hub`},
 		},
 		"bundles": {
 			func(c *spinup.LLMConfig) {

@@ -187,7 +187,6 @@ applications:
 		"c.yaml:13:5 applications[0].args.ingress_deployment_config: ",
 		"c.yaml:33:7 applications[0].args.llm_configs[0].accelerator_config: ",
 		"c.yaml:34:7 applications[0].args.llm_configs[0].placement_group_config: ",
-		"c.yaml:35:7 applications[0].args.llm_configs[0].lora_config: ",
 		"c.yaml:50:11 applications[0].args.llm_configs[0].deployment_config.autoscaling_config.smoothing_factor: ",
 		"c.yaml:53:9 applications[0].args.llm_configs[0].deployment_config.health_check_period_s: ",
 		"c.yaml:55:7 applications[0].args.llm_configs[0].server_cls: ",
@@ -197,7 +196,7 @@ applications:
 		require.Greater(t, len(app.Warnings), i)
 		require.True(t, strings.HasPrefix(app.Warnings[i], want), "want %s\nhave %s", want, app.Warnings[i])
 	}
-	require.Len(t, app.Warnings, 15)
+	require.Len(t, app.Warnings, 14)
 }
 
 func TestLoadSaysWhatIsWrong(t *testing.T) {

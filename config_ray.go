@@ -28,7 +28,7 @@ func unusedFields() map[reflect.Type]map[string]string {
 			"ingress_cls_config": rayOnly, "ingress_deployment_config": rayOnly,
 		},
 		reflect.TypeFor[LLMConfig](): {
-			"server_cls": rayOnly, "experimental_configs": rayOnly, "log_engine_metrics": rayOnly, "lora_config": notBuilt,
+			"server_cls": rayOnly, "experimental_configs": rayOnly, "log_engine_metrics": rayOnly,
 			"accelerator_config":     "it is checked, but has no effect here",
 			"placement_group_config": "it is checked, but has no effect here: a replica gets tensor_parallel_size × pipeline_parallel_size devices",
 		},

@@ -40,6 +40,7 @@ type model struct {
 	made      time.Time
 
 	standbys  *standbys
+	adapters  *adapters // nil: none
 	telemetry *telemetry
 }
 
@@ -70,7 +71,9 @@ func newModel(o *Options, env lifecycle.EnvVars, cfg *LLMConfig, d *Deployment) 
 	m := &model{cfg: cfg, opts: o, engine: e, hooks: h, env: lifecycle.EnvVars{}, emit: d.emit, made: time.Now(), telemetry: d.telemetry}
 	maps.Copy(m.env, env)
 	maps.Copy(m.env, cfg.RuntimeEnv.EnvVars)
-	return m, nil
+	var err error
+	m.adapters, err = newAdapters(m)
+	return m, err
 }
 
 func chooseEngine(engines map[string]engine.Engine, name string) (engine.Engine, error) {
@@ -118,6 +121,8 @@ func (m *model) setOptions(share int) *replica.SetOptions {
 		Sleep:   m.opts.SleepAfter,
 		Drain:   m.opts.Drain,
 		Logger:  m.opts.Logger,
+
+		Adapters: m.adapters.forSet(),
 	}
 }
 

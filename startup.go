@@ -97,7 +97,7 @@ func (m *model) spec(n replica.Node) engine.Spec {
 	}
 	return engine.Spec{
 		ModelID: m.id(), Kwargs: kwargs, Env: maps.Clone(m.env),
-		Devices: n.Devices(), CPUs: n.CPUs(), Sleeps: m.opts.SleepAfter > 0,
+		Devices: n.Devices(), CPUs: n.CPUs(), Sleeps: m.opts.SleepAfter > 0, Adapters: m.adapters.most(),
 	}
 }
 
@@ -165,6 +165,7 @@ type instance struct {
 	*startup
 	process *engine.Process
 	done    chan struct{} // after the hooks
+	leases  leases        // of its adapters
 }
 
 func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
@@ -180,6 +181,7 @@ func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
 		<-p.Done()
 		i.leaveRoom(published, gone)
 		s.standbys.forget(s.scope.Replica)
+		i.leases.close()
 		if err := p.Err(); err != nil {
 			s.failed(ctx, err)
 		}

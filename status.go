@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -38,8 +39,9 @@ type ReplicaStatus struct {
 	Since     time.Time       `json:"since"`
 	Ongoing   int             `json:"ongoing"` // requests
 	Restarts  int             `json:"restarts"`
-	Standby   bool            `json:"standby,omitempty"` // its process was one
-	Stages    []StageStatus   `json:"stages,omitempty"`  // all under way
+	Standby   bool            `json:"standby,omitempty"`  // its process was one
+	Adapters  []string        `json:"adapters,omitempty"` // that are loaded
+	Stages    []StageStatus   `json:"stages,omitempty"`   // all under way
 	LastError string          `json:"last_error,omitempty"`
 }
 
@@ -108,7 +110,7 @@ func (m *model) status(p *progress) ModelStatus {
 func statusOf(r replica.Replica, stages []StageStatus) ReplicaStatus {
 	st := ReplicaStatus{
 		ID: r.ID, Node: r.NodeID, Stage: r.Stage, Since: r.Since, Ongoing: r.Inflight, Restarts: r.Restarts,
-		Stages: stages, LastError: text(r.LastErr),
+		Adapters: r.Adapters, Stages: stages, LastError: text(r.LastErr),
 	}
 	if r.Stage == lifecycle.StageProvision && len(stages) > 0 { // it is starting
 		last := stages[len(stages)-1]
@@ -133,6 +135,9 @@ func (s *ModelStatus) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %d of %d ready, %d requests, %d waiting\n", s.Model, s.Ready, s.Wanted, s.Ongoing, s.Waiting)
 	for _, r := range s.Replicas {
 		fmt.Fprintf(w, "  %s %s for %v, %d requests, %d restarts\n", r.ID, r.Stage, since(r.Since), r.Ongoing, r.Restarts)
+		if len(r.Adapters) > 0 {
+			fmt.Fprintf(w, "    adapters: %s\n", strings.Join(r.Adapters, ", "))
+		}
 		for _, st := range r.Stages {
 			fmt.Fprintf(w, "    %s for %v%s\n", st.Stage, since(st.Since), st.amount())
 		}

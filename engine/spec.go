@@ -21,6 +21,8 @@ type Spec struct {
 	// means where the engine does by itself.
 	CacheDir string
 	Addr     string // host:port to listen on; "" lets Start choose a free one on loopback
+
+	Adapters int // how many the engine is to hold at the same time; 0 unless it is an [AdapterLoader]
 	Trace    Trace
 }
 

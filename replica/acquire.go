@@ -12,14 +12,15 @@ import (
 var (
 	errNoReplica = errors.New("no replica is ready")
 	errBusy      = errors.New("all replicas have as many requests as they may")
+	errAdapters  = errors.New("all replicas have as many adapters in use as they may, or as many requests")
 	errOnlyTried = errors.New("no other replica is ready")
 )
 
 // acquire reserves a member that was not tried for a request, waiting within the limits.
-// The caller releases it. caller names who asks: those with fewer requests do not wait for
+// The caller prepares and releases it. caller names who asks: those with fewer requests do not wait for
 // those with many. Errors: errOnlyTried when only such are ready, a *refusal when the
 // limits are reached, and context.Cause(ctx).
-func (s *Set) acquire(ctx context.Context, p Pick, caller string, tried []string) (*member, error) {
+func (s *Set) acquire(ctx context.Context, p Pick, caller string, tried []string) (hold, error) {
 	s.mu.Lock()
 	limits := s.current.opts.Limits
 	w := &waiter{pick: p, caller: caller, tried: tried, got: make(chan grant, 1)}
@@ -27,7 +28,7 @@ func (s *Set) acquire(ctx context.Context, p Pick, caller string, tried []string
 	switch {
 	case s.offer(w): // it overtakes nobody: who waits has just been refused what there is
 	case s.ended || limits.WaitingFor < 0 || limits.Waiting > 0 && s.queue.length >= limits.Waiting:
-		err = s.refuse()
+		err = s.refuse(p)
 	default:
 		s.queue.push(w)
 		s.traffic.add(time.Now(), 1)
@@ -35,23 +36,23 @@ func (s *Set) acquire(ctx context.Context, p Pick, caller string, tried []string
 	}
 	s.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return hold{}, err
 	}
 	return s.wait(ctx, w, limits.WaitingFor)
 }
 
 // wait returns what w is granted, or why not.
-func (s *Set) wait(ctx context.Context, w *waiter, limit time.Duration) (*member, error) {
+func (s *Set) wait(ctx context.Context, w *waiter, limit time.Duration) (hold, error) {
 	select {
 	case g := <-w.got: // in most cases already there
-		return g.member, g.err
+		return g.hold, g.err
 	default:
 	}
 	late := time.NewTimer(limit)
 	defer late.Stop()
 	select {
 	case g := <-w.got:
-		return g.member, g.err
+		return g.hold, g.err
 	case <-late.C:
 	case <-ctx.Done():
 	}
@@ -60,12 +61,12 @@ func (s *Set) wait(ctx context.Context, w *waiter, limit time.Duration) (*member
 	if s.queue.remove(w) {
 		s.traffic.add(time.Now(), -1)
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return hold{}, context.Cause(ctx)
 		}
-		return nil, s.refuse()
+		return hold{}, s.refuse(w.pick)
 	}
 	g := <-w.got // at the same moment; use it
-	return g.member, g.err
+	return g.hold, g.err
 }
 
 // limits are those that hold now.
@@ -75,12 +76,18 @@ func (s *Set) limits() Limits {
 	return s.current.opts.Limits
 }
 
-// release gives m back at the end of a request.
-func (s *Set) release(m *member) {
+// release gives h back at the end of a request.
+func (s *Set) release(h hold) {
+	m := h.member
 	s.mu.Lock()
 	m.Inflight--
 	if m.Inflight == 0 {
 		m.idleSince = time.Now()
+	}
+	if h.adapter != nil {
+		h.adapter.users--
+		s.uses++
+		h.adapter.used = s.uses
 	}
 	s.traffic.add(time.Now(), -1)
 	s.dispatch()
@@ -114,13 +121,19 @@ func (s *Set) offer(w *waiter) bool {
 		}
 		free.Inflight++
 		s.traffic.add(now, 1)
-		w.got <- grant{member: free}
+		h := hold{member: free}
+		if w.pick.Adapter != "" {
+			h.adapter, h.load = s.take(free, w.pick.Adapter)
+		}
+		w.got <- grant{hold: h}
 	case s.ended:
-		w.got <- grant{err: s.refuse()}
+		w.got <- grant{err: s.refuse(w.pick)}
+	case w.pick.Adapter != "" && s.current.opts.Adapters == nil: // since an Update
+		w.got <- grant{err: &adapterError{errNoAdapters}}
 	case ready && !other:
 		w.got <- grant{err: errOnlyTried}
 	case !ready && s.hopeless():
-		w.got <- grant{err: s.refuse()}
+		w.got <- grant{err: s.refuse(w.pick)}
 	default:
 		return false
 	}
@@ -130,7 +143,7 @@ func (s *Set) offer(w *waiter) bool {
 // choose picks a member for w among those with room. It also tells whether any is ready,
 // and whether there is or will be one that w has not tried.
 func (s *Set) choose(w *waiter) (free *member, ready, other bool) {
-	limit := s.current.opts.Limits.Ongoing
+	limit, adapters := s.current.opts.Limits.Ongoing, s.current.opts.Adapters
 	untried := len(s.current.slots) - len(s.current.reasons())
 	s.candidates, s.shown = s.candidates[:0], s.shown[:0]
 	for _, m := range s.members {
@@ -142,6 +155,9 @@ func (s *Set) choose(w *waiter) (free *member, ready, other bool) {
 			untried--
 			continue
 		}
+		if w.pick.Adapter != "" && (adapters == nil || m.fit(w.pick.Adapter, adapters.max()) == isFull) {
+			continue
+		}
 		if limit <= 0 || m.Inflight < limit {
 			s.candidates, s.shown = append(s.candidates, m), append(s.shown, m.Replica)
 		}
@@ -151,6 +167,9 @@ func (s *Set) choose(w *waiter) (free *member, ready, other bool) {
 		return nil, ready, other
 	}
 	s.candidates, s.shown = preferAwake(s.candidates, s.shown)
+	if w.pick.Adapter != "" {
+		s.prefer(w.pick.Adapter)
+	}
 	i := s.current.opts.Pick(w.pick, s.shown)
 	return s.candidates[min(max(i, 0), len(s.candidates)-1)], ready, other
 }
@@ -167,7 +186,7 @@ func (s *Set) hopeless() bool {
 
 // A refusal says why a request gets no replica, and when to come back.
 type refusal struct {
-	err   error         // errBusy or errNoReplica
+	err   error         // errBusy, errAdapters or errNoReplica
 	last  error         // why a replica ended last; nil when none has
 	retry time.Duration // to come back after
 }
@@ -175,9 +194,13 @@ type refusal struct {
 func (r *refusal) Error() string { return r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
 
-// refuse makes the refusal for now; the caller holds the lock.
-func (s *Set) refuse() error {
-	if !s.ended && s.count(s.current) > 0 {
+// refuse makes the refusal of p for now; the caller holds the lock.
+func (s *Set) refuse(p Pick) error {
+	switch {
+	case s.ended || s.count(s.current) == 0:
+	case p.Adapter != "":
+		return &refusal{err: errAdapters, retry: time.Second}
+	default:
 		return &refusal{err: errBusy, retry: time.Second}
 	}
 	r := &refusal{err: errNoReplica, last: s.current.last(), retry: time.Second}

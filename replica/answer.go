@@ -16,8 +16,8 @@ import (
 // replica back at the end, and ends a stream of events that is cut with one that says so.
 type answer struct {
 	io.ReadCloser
-	set     *Set
-	member  *member
+	set *Set
+	hold
 	request func() context.Context
 	events  bool
 	once    sync.Once
@@ -151,6 +151,6 @@ func lastEvent(code, message string) []byte {
 // Close gives the replica back.
 func (a *answer) Close() error {
 	err := a.ReadCloser.Close()
-	a.once.Do(func() { a.set.release(a.member) })
+	a.once.Do(func() { a.set.release(a.hold) })
 	return err
 }

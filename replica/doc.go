@@ -41,6 +41,9 @@
 // (all are busy) with Retry-After. While every replica has failed again and again, the
 // circuit is open: requests get the reason at once.
 //
+// A request that names one of the set's [Adapters] goes to a member that has loaded it, or
+// has room for it; the first one at a member makes it load. One that a request uses stays.
+//
 // # Errors
 //
 // A replica that failed for good, for example as the model does not exist, ends Run, Await

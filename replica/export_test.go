@@ -10,3 +10,9 @@ func (rt *Router) Via(engine http.RoundTripper) *Router {
 
 // Tripped is how many failures in a row open the circuit.
 const Tripped = tripped
+
+// Naming returns r as the gateway passes it on: with the adapter that its model names.
+func Naming(r *http.Request, adapter string) *http.Request { return naming(r, adapter) }
+
+// Crowded is how many more requests a replica may have because of its adapters.
+const Crowded = crowded

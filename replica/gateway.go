@@ -45,6 +45,8 @@ func (o *GatewayOptions) withDefaults() GatewayOptions {
 // byte for byte: chat, completions, embeddings, responses, rerank, score, audio, tokenize and
 // more; an engine that lacks one says so. Each request has an id, the client's X-Request-Id
 // or a new one, which is in its answer, in errors and logs, and known to the engine.
+//
+// "MODEL:ADAPTER" is the model with one of the set's Adapters.
 type Gateway struct {
 	opts   GatewayOptions
 	models []Model
@@ -55,8 +57,10 @@ type Gateway struct {
 
 // A route is what a name of a model leads to.
 type route struct {
-	id     string // what the engine calls it
-	router *Router
+	id      string // what the engine calls it
+	model   string // id of the model
+	adapter string // of the model, or ""
+	router  *Router
 }
 
 // endpoints are the paths whose requests name a model: OpenAI's, and beyond them vLLM's.
@@ -72,9 +76,10 @@ func NewGateway(o *GatewayOptions, models ...Model) *Gateway {
 	g := &Gateway{opts: o.withDefaults(), models: models, routes: map[string]route{}, mux: http.NewServeMux()}
 	g.bodies = semaphore.NewWeighted(g.opts.Bodies)
 	for _, m := range models {
-		to := route{id: m.ID, router: NewRouter(m.Set)}
-		for _, name := range append([]string{m.ID}, m.Aliases...) {
-			g.routes[name] = to
+		to := route{id: m.ID, model: m.ID, router: NewRouter(m.Set)}
+		g.routes[m.ID] = to
+		for alias, adapter := range m.Aliases {
+			g.routes[alias] = to.with(adapter)
 		}
 	}
 	g.mux.HandleFunc("GET /v1/models", g.list)
@@ -115,8 +120,8 @@ func (g *Gateway) route(w http.ResponseWriter, r *http.Request) {
 		bad.write(w)
 		return
 	}
-	to, ok := g.routes[name]
-	if !ok || !keyOf(r).allows(to.id) {
+	to, ok := g.find(name)
+	if !ok || !keyOf(r).allows(to.model) {
 		g.unknownModel(w, r, name)
 		return
 	}
@@ -125,7 +130,7 @@ func (g *Gateway) route(w http.ResponseWriter, r *http.Request) {
 	}
 	r.ContentLength, r.GetBody = int64(len(b.data)), b.open
 	r.Body, _ = b.open() // it is held
-	to.router.ServeHTTP(w, r)
+	to.router.ServeHTTP(w, naming(r, to.adapter))
 }
 
 func wantPost(w http.ResponseWriter, r *http.Request) {

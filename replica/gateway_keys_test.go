@@ -28,7 +28,7 @@ func door(t *testing.T, o *replica.GatewayOptions) (http.Handler, func() *http.R
 	b, _, _ := running(t, &f, 1)
 	ready(t, a, 1)
 	ready(t, b, 1)
-	return replica.NewGateway(o, replica.Model{ID: "a", Aliases: []string{"gpt"}, Set: a}, replica.Model{ID: "b", Set: b}),
+	return replica.NewGateway(o, replica.Model{ID: "a", Aliases: map[string]string{"gpt": ""}, Set: a}, replica.Model{ID: "b", Set: b}),
 		func() *http.Request { return <-asked }
 }
 

@@ -25,6 +25,7 @@ type Replica struct {
 	Since    time.Time       // when Stage began
 	Restarts int             // how many ended before it in its place
 	LastErr  error           // why the one before it ended; nil for the first
+	Adapters []string        // that are loaded, sorted; read only
 }
 
 // A member is one replica from its node to its end. Its fields belong to the set's lock,
@@ -44,6 +45,9 @@ type member struct {
 	bed        *bed         // nil: it never sleeps
 	answered   atomic.Bool  // a request, not with an error
 	lastByte   atomic.Int64 // when a byte of an answer came last, in Unix nanoseconds
+	adapters   map[string]*adapter
+	loads      int // of adapters, under way
+	preparing  int // requests that wait for them
 }
 
 // live takes m from node to end. It returns nil after a requested stop, else why it ended.
@@ -80,6 +84,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	// Whoever hears of ready finds it routable; whoever awaited it finds that it was told.
 	scope.Mark(lifecycle.StageReady, instance.Endpoint().String())
 	s.update(func() { m.told = true })
+	defer s.settle(m)
 	return s.serve(ctx, life, m, scope)
 }
 

@@ -13,6 +13,9 @@ import (
 type Pick struct {
 	Header http.Header // read only; nil means none
 	Body   []byte      // its beginning, at most 64 KiB; read only
+	// Adapter is the one that it names, or "". The replicas to choose from have it already,
+	// or room for it, unless all that do have many more requests than others.
+	Adapter string
 }
 
 // A Picker chooses among replicas, at least one, that may take the request; it returns an

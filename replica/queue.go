@@ -10,11 +10,21 @@ type waiter struct {
 	got    chan grant // of one; the set sends once, under its lock
 }
 
-// A grant ends a wait: with a reserved member, or with the reason why there will be none.
+// A grant ends a wait: with what is reserved, or with the reason why there will be nothing.
 type grant struct {
-	member *member
-	err    error
+	hold
+	err error
 }
+
+// A hold is what a request has: a place at a member, and the adapter that it names.
+type hold struct {
+	member  *member
+	adapter *adapter // nil where it names none
+	load    bool     // nobody loads it yet: the holder has to
+}
+
+// picky reports a waiter that not every free member can take.
+func (w *waiter) picky() bool { return len(w.tried) > 0 || w.pick.Adapter != "" }
 
 // A queue holds waiters, in order for each caller, and takes the callers in turn: one who
 // sends a thousand requests delays another's single one by one. It belongs to the set's lock.
@@ -68,18 +78,19 @@ func (q *queue) serve(take func(*waiter) bool) {
 	}
 }
 
-// first is the first of line that take takes, else nil. Those that have tried replicas wait
-// for others, and hold up nobody behind them. Of the rest all are refused where one is.
+// first is the first of line that take takes, else nil. Those that have tried replicas, or
+// name an adapter, wait for certain ones, and hold up nobody behind them. Of the rest all are
+// refused where one is.
 func first(line []*waiter, take func(*waiter) bool) *waiter {
 	full := false
 	for _, w := range line {
-		if full && len(w.tried) == 0 {
+		if full && !w.picky() {
 			continue
 		}
 		if take(w) {
 			return w
 		}
-		full = full || len(w.tried) == 0
+		full = full || !w.picky()
 	}
 	return nil
 }

@@ -69,20 +69,29 @@ var (
 // there, and tries another replica where that does not come, or where the engine says that it
 // has no room now.
 func (rt *Router) RoundTrip(r *http.Request) (*http.Response, error) {
-	pick, caller := Pick{Header: r.Header, Body: beginning(r)}, rt.caller(r)
+	pick, caller := Pick{Header: r.Header, Body: beginning(r), Adapter: adapterOf(r)}, rt.caller(r)
 	if r.GetBody != nil && !rewind(r) { // the proxy has wrapped it: it could not be sent with the header in one write
 		return nil, errLetGo
 	}
+	if pick.Adapter != "" {
+		if err := rt.set.bring(r.Context(), pick.Adapter); err != nil {
+			return nil, err
+		}
+	}
 	var on trail
 	for {
-		m, err := rt.set.acquire(r.Context(), pick, caller, on.tried)
+		h, err := rt.set.acquire(r.Context(), pick, caller, on.tried)
 		if err != nil {
 			return on.end(r.Context(), err)
 		}
-		resp, failure := rt.send(r, m)
+		m := h.member
+		resp, failure := rt.send(r, h)
 		if failure == nil {
 			begun(r)
 			return resp, nil
+		}
+		if _, own := errors.AsType[*adapterError](failure); own {
+			return nil, failure
 		}
 		serves := isRefusal(resp) || rt.serves(r.Context(), m, failure)
 		if resp != nil && serves && !hasNoRoom(resp) {
@@ -117,23 +126,26 @@ func (rt *Router) serves(ctx context.Context, m *member, failure error) bool {
 
 // send returns the answer of m once its first byte is there. An error with an answer is
 // for one that may be of a dying engine.
-func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
-	endpoint := m.instance.Endpoint()
+func (rt *Router) send(r *http.Request, h hold) (*http.Response, error) {
+	endpoint := h.member.instance.Endpoint()
 	out := r.Clone(r.Context())
 	for _, h := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
 		out.Header.Del(h) // with them the transport would send what an engine has begun again
 	}
 	out.URL.Scheme, out.URL.Host, out.Host = endpoint.Scheme, endpoint.Host, endpoint.Host
-	err := rt.set.awake(r.Context(), m)
+	err := rt.set.prepare(r.Context(), h)
+	if err == nil {
+		err = rt.set.awake(r.Context(), h.member)
+	}
 	var resp *http.Response
 	if err == nil {
 		resp, err = rt.engine.RoundTrip(out)
 	}
 	if err != nil {
-		rt.set.release(m)
+		rt.set.release(h)
 		return nil, err
 	}
-	a := &answer{ReadCloser: resp.Body, set: rt.set, member: m, request: r.Context, events: isEvents(resp)}
+	a := &answer{ReadCloser: resp.Body, set: rt.set, hold: h, request: r.Context, events: isEvents(resp)}
 	resp.Body = a
 	buf := rt.chunks.Get()
 	defer rt.chunks.Put(buf)
@@ -147,7 +159,7 @@ func (rt *Router) send(r *http.Request, m *member) (*http.Response, error) {
 	if a.events && a.beginsWithError() {
 		return resp, errors.New("the engine began its answer with an error")
 	}
-	m.answered.Store(true)
+	h.member.answered.Store(true)
 	return resp, nil
 }
 
@@ -206,6 +218,7 @@ func isOurs(err error) bool {
 
 func (rt *Router) fail(w http.ResponseWriter, r *http.Request, err error) {
 	refused, isRefusal := errors.AsType[*refusal](err)
+	adapter, isAdapter := errors.AsType[*adapterError](err)
 	switch {
 	case errors.Is(context.Cause(r.Context()), errLate):
 		writeError(w, http.StatusGatewayTimeout, apiError{Type: "server_error", Code: "timeout", Message: errLate.Error()})
@@ -213,6 +226,8 @@ func (rt *Router) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(499) // the client has gone; the number is nginx's
 	case isRefusal:
 		rt.refuse(w, refused)
+	case isAdapter:
+		refuseAdapter(w, adapterOf(r), adapter.err)
 	default:
 		writeError(w, http.StatusBadGateway, apiError{
 			Type: "server_error", Code: "engine_error", Message: errEngine.Error() + "; try again",
@@ -223,7 +238,7 @@ func (rt *Router) fail(w http.ResponseWriter, r *http.Request, err error) {
 // refuse tells a client to come back, when, and why it has to.
 func (rt *Router) refuse(w http.ResponseWriter, why *refusal) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(why.retry.Seconds()))))
-	if errors.Is(why, errBusy) {
+	if errors.Is(why, errBusy) || errors.Is(why, errAdapters) {
 		writeError(w, http.StatusTooManyRequests, apiError{
 			Type: "rate_limit_error", Code: "too_many_requests", Message: why.Error() + "; try again later",
 		})

@@ -41,7 +41,9 @@ type SetOptions struct {
 	Scale   *Scaling                         // Update; nil keeps the number that Want says
 	Sleep   time.Duration                    // Update; without a request, until an engine that can sleeps; 0 means never
 	Logger  *slog.Logger                     // nil means slog.Default
-	_       struct{}
+
+	Adapters *Adapters // Update; nil: requests name none
+	_        struct{}
 }
 
 func (o *SetOptions) withDefaults() SetOptions {
@@ -94,6 +96,7 @@ type Set struct {
 	next       *generation // of an Update that is not decided yet, else nil
 	members    []*member
 	serial     int
+	uses       int // of adapters, counted
 	queue      queue
 	traffic    meter
 	candidates []*member // of choose, kept for its memory

@@ -54,7 +54,7 @@ func (s *Set) rest(ctx context.Context, m *member, scope lifecycle.Scope) {
 	defer func() { <-b.turn }()
 	s.mu.Lock()
 	idle := time.Since(m.idleSince)
-	tired := m.Stage == lifecycle.StageReady && m.Inflight == 0 && !m.Asleep && idle >= b.after
+	tired := m.Stage == lifecycle.StageReady && m.Inflight == 0 && m.loads == 0 && !m.Asleep && idle >= b.after
 	s.mu.Unlock()
 	if !tired {
 		b.timer.Reset(max(b.after-idle, b.after/4))

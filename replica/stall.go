@@ -44,7 +44,7 @@ func (s *Set) stalled(m *member, limit time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	quiet := min(time.Since(time.Unix(0, m.lastByte.Load())), time.Since(m.busySince))
-	if m.Inflight == 0 || quiet < limit || m.Stage != lifecycle.StageReady {
+	if m.Inflight <= m.preparing || quiet < limit || m.Stage != lifecycle.StageReady {
 		return false
 	}
 	m.Stage, m.Since, m.verdict = StageDoubt, time.Now(), &verdict{known: make(chan struct{})}

@@ -48,6 +48,7 @@ func normalize(spec engine.Spec) (map[string]any, error) {
 	if spec.Sleeps {
 		out["enable_sleep_mode"] = true
 	}
+	withAdapters(out, spec)
 	if _, isText := out["hf_token"].(string); isText {
 		delete(out, "hf_token") // in the environment, see environment
 	}

@@ -31,7 +31,7 @@ func (c *check) options() error {
 	if onCPU(c.spec) && truthy(kwargs["enable_sleep_mode"]) {
 		err = errors.Join(err, invalidKwarg("enable_sleep_mode", "sleep mode needs a GPU", "remove enable_sleep_mode, and Options.SleepAfter"))
 	}
-	return err
+	return errors.Join(err, c.adapters())
 }
 
 // machine holds memory, shared memory and the port against what vLLM will ask for.

@@ -31,6 +31,12 @@
 // RUNAI_STREAMER_* (or Google's) of the process; what only one of its clients would know,
 // such as the endpoint, is said to all of them.
 //
+// # Adapters
+//
+// [Engine] is an [engine.AdapterLoader]. With Adapters in the Spec vLLM is started with
+// enable_lora, max_loras of that many, and VLLM_ALLOW_RUNTIME_LORA_UPDATING, whose endpoints
+// only who reaches the engine's own port can use.
+//
 // # Preload
 //
 // Nearly all of a small model's start is Python importing vLLM, three times over. So where it

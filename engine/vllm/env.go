@@ -30,6 +30,9 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	if token, ok := spec.Kwargs["hf_token"].(string); ok {
 		env["HF_TOKEN"] = token
 	}
+	if spec.Adapters > 0 {
+		env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1" // only we can reach it
+	}
 	if isLocal(spec) {
 		env["HF_HUB_OFFLINE"] = "1"
 	}

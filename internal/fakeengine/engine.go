@@ -65,7 +65,7 @@ func (Engine) Command(spec engine.Spec) (engine.Command, error) {
 	maps.Copy(env, spec.Env)
 	modes, _ := spec.Kwargs["modes"].(string)
 	return engine.Command{
-		Path: self, Args: []string{engineArg, modes, spec.Addr, spec.Dir, spec.CacheDir}, Env: env,
+		Path: self, Args: []string{engineArg, modes, spec.Addr, spec.Dir, spec.CacheDir, spec.ModelID, strconv.Itoa(spec.Adapters)}, Env: env,
 		AlivePath: "/health", ReadyPath: "/health",
 		Warmup: &engine.Warmup{Path: "/v1/completions", Body: []byte(`{"prompt":"hi"}`)},
 		Vital:  []string{coreName, workerName},

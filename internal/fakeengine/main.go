@@ -3,6 +3,7 @@
 package fakeengine
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,7 +29,8 @@ const (
 
 // Main turns the test binary into the engine, or a descendant of one, when it was started
 // as such, and returns otherwise. It tells its stages on stdout and then serves /health,
-// /v1/completions, /sleep, /wake_up and /exit?code=N. Misbehaviours:
+// /v1/completions, which says what model it was asked for, /sleep, /wake_up and /exit?code=N.
+// Misbehaviours:
 //
 //	crash     tells a cause and exits with 3 while it loads
 //	exit0     exits with 0 at once
@@ -48,7 +50,9 @@ func Main() {
 	}
 	switch os.Args[1] {
 	case engineArg:
-		(&fake{modes: strings.Split(os.Args[2], ","), addr: os.Args[3], dir: os.Args[4], cache: os.Args[5]}).run()
+		f := &fake{modes: strings.Split(os.Args[2], ","), addr: os.Args[3], dir: os.Args[4], cache: os.Args[5], model: os.Args[6]}
+		f.adapters.most, _ = strconv.Atoi(os.Args[7])
+		f.run()
 	case earlyArg:
 		early(strings.Split(os.Args[2], ","), os.Args[3])
 	case childArg:
@@ -60,8 +64,9 @@ func Main() {
 }
 
 type fake struct {
-	modes            []string
-	addr, dir, cache string
+	modes                   []string
+	addr, dir, cache, model string
+	adapters                loaded
 }
 
 func (f *fake) is(mode string) bool { return slices.Contains(f.modes, mode) }
@@ -140,14 +145,23 @@ func (f *fake) serve() {
 	var asleep atomic.Bool
 	mux.HandleFunc("POST /sleep", func(http.ResponseWriter, *http.Request) { asleep.Store(true) })
 	mux.HandleFunc("POST /wake_up", func(http.ResponseWriter, *http.Request) { asleep.Store(false) })
-	mux.HandleFunc("POST /v1/completions", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /load", f.adapters.load)
+	mux.HandleFunc("POST /unload", f.adapters.unload)
+	mux.HandleFunc("POST /v1/completions", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if f.is("cold") || asleep.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = io.WriteString(w, `{"error":{"message":"no kernel for this card"}}`)
 			return
 		}
-		_, _ = io.WriteString(w, `{"choices":[{"text":"hello"}]}`)
+		var request struct{ Model string }
+		_ = json.NewDecoder(r.Body).Decode(&request)
+		if !f.adapters.serves(request.Model, f.model) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"error":{"message":"no such model here"}}`)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"model": request.Model, "choices": []map[string]string{{"text": "hello"}}})
 	})
 	err := http.ListenAndServe(f.addr, mux) //nolint:gosec // a test's server
 	say("error:", err)
