@@ -22,6 +22,7 @@ import (
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/internal/hubtest"
 	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
@@ -268,6 +269,31 @@ func TestAdaptersSurviveTheirEngine(t *testing.T) {
 	}
 	stop()
 	wg.Wait()
+}
+
+// TestAdaptersOnTheHub has each adapter in a model of its own, with what a training leaves.
+func TestAdaptersOnTheHub(t *testing.T) {
+	t.Parallel()
+	s, o, cfg := adapting(t)
+	h := hubtest.New(t)
+	for _, file := range []string{"adapter_config.json", "adapter_model.safetensors"} {
+		data, err := os.ReadFile(filepath.Join(s.dir, "a0", file))
+		require.NoError(t, err)
+		h.Put("org/sql", file, data)
+		h.Put("org/sql", "checkpoint-500/"+file, data)
+	}
+	h.Put("org/sql", "training_args.bin", []byte("x"))
+	cfg.LoraConfig.DynamicLoraLoadingPath = "hf://org"
+	cfg.RuntimeEnv.EnvVars = h.Env()
+	d := begin(t, o, cfg)
+	code, body := complete(t, d.Handler(), "tiny:sql")
+	require.Equal(t, http.StatusOK, code, body)
+	code, body = complete(t, d.Handler(), "tiny:sqk")
+	require.Equal(t, http.StatusNotFound, code, body)
+	for _, r := range h.Requests() {
+		require.NotContains(t, r.Path, "training_args")
+		require.NotContains(t, r.Path, "checkpoint-500/")
+	}
 }
 
 func TestAnEngineWithoutAdaptersIsRefused(t *testing.T) {
