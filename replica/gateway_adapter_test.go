@@ -50,6 +50,7 @@ func adapterDoor(t *testing.T, o *replica.GatewayOptions) *replica.Gateway {
 		<-ended
 	})
 	plain, _, _ := running(t, new(fleet), 1)
+	ready(t, plain, 1)
 	return replica.NewGateway(o,
 		replica.Model{ID: "m", Aliases: map[string]string{"gpt": "", "text2sql": "sql"}, Created: time.Unix(7, 0), Set: set},
 		replica.Model{ID: "m:exact", Set: plain})
