@@ -31,6 +31,8 @@ type assembly struct {
 	ordered   atomic.Pointer[ordered] // nil when the parts' sums combine to the digest, or there is none
 	left      atomic.Int32            // parts that have not landed
 	refetched bool                    // touched only by the worker that lands the last part
+	arrival   *Arrival                // nil when nobody reads what arrives
+	bell      bell                    // rung when bytes have been written, or withdrawn
 
 	mu      sync.Mutex
 	parts   []*part  // sorted, and covering the file
@@ -116,6 +118,7 @@ func (a *assembly) write(p *part, b []byte) error {
 	p.sum = a.kind.Update(p.sum, b)
 	a.ordered.Load().feed(at, b)
 	p.pos.Store(at + int64(len(b)))
+	a.bell.ring()
 	if fresh := at + int64(len(b)) - p.noted; fresh >= min(noteEvery, max(at-p.began, 1)) {
 		return a.note(p)
 	}
@@ -139,6 +142,7 @@ func (a *assembly) sum(d source.Digest, buf []byte) ([]byte, error) {
 // that bring it again.
 func (a *assembly) restart(partSize int64) ([]*part, error) {
 	a.refetched = true
+	defer a.arrival.withdraw(a)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.startJournal(nil); err != nil {

@@ -52,18 +52,27 @@ func (c *Cache) Acquire(ctx context.Context, m *Manager, src source.Source, man 
 	if keep != nil {
 		man = man.Filter(keep)
 	}
+	return c.acquire(ctx, m, src, man, report, nil)
+}
+
+// acquire is Acquire for all files of man, on behalf of an arrival or of nobody.
+func (c *Cache) acquire(ctx context.Context, m *Manager, src source.Source, man *source.Manifest,
+	report func(Progress), a *Arrival,
+) (*Lease, error) {
 	if local, ok := src.(source.InPlace); ok {
 		return &Lease{Dir: local.LocalDir(), Manifest: man}, nil
 	}
 	if hub, ok := src.(source.HubCached); ok {
 		if cache := hub.HubCache(man.Revision); cache.Dir != "" {
-			return hubLease(ctx, m, cache, hub, man, report)
+			return hubLease(ctx, m, cache, hub, man, report, a)
 		}
 	}
-	return c.lease(ctx, m, src, man, report)
+	return c.lease(ctx, m, src, man, report, a)
 }
 
-func (c *Cache) lease(ctx context.Context, m *Manager, src source.Source, man *source.Manifest, report func(Progress)) (*Lease, error) {
+func (c *Cache) lease(ctx context.Context, m *Manager, src source.Source, man *source.Manifest,
+	report func(Progress), a *Arrival,
+) (*Lease, error) {
 	store, err := c.store()
 	if err != nil {
 		return nil, err
@@ -75,7 +84,7 @@ func (c *Cache) lease(ctx context.Context, m *Manager, src source.Source, man *s
 	}
 	used(lock)
 	l := &Lease{Dir: filepath.Join(store, name), Manifest: man, lock: lock}
-	if err := l.fill(ctx, m, src, store, report); err != nil {
+	if err := l.fill(ctx, m, src, store, report, a); err != nil {
 		_ = l.Close()
 		return nil, err
 	}
@@ -83,7 +92,7 @@ func (c *Cache) lease(ctx context.Context, m *Manager, src source.Source, man *s
 }
 
 // fill brings what is missing, from earlier revisions or the source.
-func (l *Lease) fill(ctx context.Context, m *Manager, src source.Source, store string, report func(Progress)) error {
+func (l *Lease) fill(ctx context.Context, m *Manager, src source.Source, store string, report func(Progress), a *Arrival) error {
 	files, err := usable(l.Manifest)
 	if err != nil {
 		return err
@@ -96,6 +105,7 @@ func (l *Lease) fill(ctx context.Context, m *Manager, src source.Source, store s
 	if err != nil {
 		return err
 	}
+	plan.arrival = a
 	return m.finish(ctx, src, plan, report)
 }
 

@@ -30,7 +30,7 @@ type hubModel struct {
 
 // hubLease brings the files of man to the cache that the tools of the hub share.
 func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source.Source, man *source.Manifest,
-	report func(Progress),
+	report func(Progress), a *Arrival,
 ) (*Lease, error) {
 	files, err := usable(man)
 	if err != nil {
@@ -42,7 +42,7 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 	}
 	l := &Lease{Dir: filepath.Join(h.dir, "snapshots", h.commit), Manifest: man}
 	if err = h.enter(ctx, l, report); err == nil {
-		err = h.bring(ctx, m, src, files, report)
+		err = h.bring(ctx, m, src, files, report, a)
 	}
 	if err == nil || isReadOnly(err) && h.intact(ctx, files) {
 		return l, nil
@@ -53,13 +53,13 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 
 // bring fetches what is missing, and makes the snapshot of it. Meanwhile nothing of the
 // model is pruned.
-func (h *hubModel) bring(ctx context.Context, m *Manager, src source.Source, files []source.File, report func(Progress)) error {
+func (h *hubModel) bring(ctx context.Context, m *Manager, src source.Source, files []source.File, report func(Progress), a *Arrival) error {
 	busy, err := h.share(ctx, modelLease, report)
 	if err != nil {
 		return err
 	}
 	defer busy.Close() //nolint:errcheck // the kernel lets go of it in any case
-	if err := h.fill(ctx, m, src, report); err != nil {
+	if err := h.fill(ctx, m, src, report, a); err != nil {
 		return err
 	}
 	if err := h.link(files); err != nil {
@@ -98,7 +98,7 @@ func hubError(dir string, err error) error {
 
 // fill brings the blobs that are missing. While it does, it holds their locks, for which the
 // hub's tools wait; what those bring meanwhile is checked and not fetched.
-func (h *hubModel) fill(ctx context.Context, m *Manager, src source.Source, report func(Progress)) error {
+func (h *hubModel) fill(ctx context.Context, m *Manager, src source.Source, report func(Progress), a *Arrival) error {
 	held, unlock, err := h.lock(ctx, report)
 	if err != nil {
 		return err
@@ -112,6 +112,9 @@ func (h *hubModel) fill(ctx context.Context, m *Manager, src source.Source, repo
 	plan, err := m.Plan(ctx, &source.Manifest{URI: h.uri, Files: blobs}, h.blobs())
 	if err != nil {
 		return err
+	}
+	if plan.arrival = a; a != nil {
+		a.name = func(f source.File) string { return f.Digest.Hex }
 	}
 	if err := h.named(m.finish(ctx, &blobSource{src, h.paths}, plan, h.renamed(report))); err != nil {
 		return err

@@ -23,6 +23,8 @@ type Plan struct {
 
 	origin string             // whose wish to be left alone concerns all that is fetched from it
 	found  []journal.Verified // hashed by Plan and right; Run notes them
+
+	arrival *Arrival // that readers wait for; nil when there is none
 }
 
 // A Range is a part of one file, in bytes.

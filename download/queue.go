@@ -9,6 +9,7 @@ type queue struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	parts   []*part
+	ahead   int                // so many of the first parts are waited for
 	left    int64              // bytes that the parts miss
 	busy    map[*part]struct{} // handed out
 	allowed int
@@ -51,7 +52,7 @@ func (q *queue) choose() *part {
 	if rest := p.asm.cut(p, max(q.left/int64(2*q.allowed), q.worth)); rest != nil {
 		q.parts[0] = rest
 	} else {
-		q.parts = q.parts[1:]
+		q.parts, q.ahead = q.parts[1:], max(q.ahead-1, 0)
 	}
 	q.left -= p.missing()
 	return p

@@ -140,6 +140,7 @@ func (r *run) assemble(ctx context.Context, findings []finding) error {
 	r.share = r.budget.share()
 	defer r.share.leave()
 	r.queue = newQueue(parts, r.ramp.allowed)
+	r.plan.arrival.begin(r.plan.Dir, assemblies, r.queue)
 	steering, end := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, r.queue.stop)

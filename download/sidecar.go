@@ -50,6 +50,7 @@ func (a *assembly) rewind(p *part) error {
 			break
 		}
 	}
+	a.arrival.withdraw(a)
 	p.sum, p.noted = 0, a.file.Size+1
 	return a.note(p)
 }
