@@ -29,6 +29,11 @@ type shared struct {
 	err    error
 	result located
 	lease  *download.Lease
+
+	streams    bool // the engine reads the weights from this host
+	arrival    *download.Arrival
+	end        context.CancelFunc // of the arrival
+	background sync.WaitGroup
 }
 
 // located is where a model's files are.
@@ -36,7 +41,8 @@ type located struct {
 	Source   source.Source
 	Manifest *source.Manifest
 	Dir      string
-	Weights  *url.URL // nil means Dir
+	Weights  *url.URL          // nil means Dir
+	Arrival  *download.Arrival // of the weights, on their way into Dir; nil when there is nothing to wait for
 }
 
 // claim returns the node's entry and whether the caller has to do the work. One whose
@@ -77,18 +83,35 @@ func (n *nodeFiles) close() {
 	n.nodes = nil
 }
 
-// lost reports that the work was done and its folder has gone since.
+// lost reports that the work was done and its folder has gone since, or that the weights
+// did not come.
 func (e *shared) lost() bool {
 	select {
 	case <-e.done:
 		_, err := os.Stat(e.result.Dir)
-		return err != nil
+		return err != nil || e.arrival != nil && failed(e.arrival)
+	default:
+		return false
+	}
+}
+
+func failed(a *download.Arrival) bool {
+	select {
+	case <-a.Done():
+		return !arrived(a)
 	default:
 		return false
 	}
 }
 
 func (e *shared) close() {
+	if e.end != nil {
+		e.end()
+		e.background.Wait()
+	}
+	if e.arrival != nil {
+		_ = e.arrival.Close() // as below
+	}
 	if e.lease != nil {
 		_ = e.lease.Close() // nothing is left to do about a lock that cannot be released
 	}
@@ -129,7 +152,7 @@ func (s *startup) wait(ctx context.Context, entry *shared) error {
 			return lifecycle.FromContext(ctx, "spinup.download", s.id())
 		}
 		s.state.Source, s.state.Manifest, s.state.Dir = entry.result.Source, entry.result.Manifest, entry.result.Dir
-		s.state.Spec.Weights = entry.result.Weights
+		s.state.Spec.Weights, s.arrival = entry.result.Weights, entry.result.Arrival
 		return entry.err
 	})
 }
@@ -156,7 +179,9 @@ func (s *startup) bring(ctx context.Context, entry *shared) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	entry.result = located{Source: s.state.Source, Manifest: s.state.Manifest, Dir: s.state.Dir, Weights: s.state.Spec.Weights}
+	entry.result = located{
+		Source: s.state.Source, Manifest: s.state.Manifest, Dir: s.state.Dir, Weights: s.state.Spec.Weights, Arrival: s.arrival,
+	}
 	const name = "OnAfterDownloadModelFilesDistributed"
 	return s.hook(ctx, lifecycle.StageCallback, name, Callback.OnAfterDownloadModelFilesDistributed)
 }
@@ -210,8 +235,8 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 		s.scope.Skip(lifecycle.StageDownload, "the files are in "+s.state.Dir)
 		return nil
 	}
-	return s.stage(ctx, lifecycle.StageDownload, man.URI, func(ctx context.Context, span lifecycle.Scope) error {
-		wanted, err := s.toFetch(span, man)
+	err := s.stage(ctx, lifecycle.StageDownload, man.URI, func(ctx context.Context, span lifecycle.Scope) error {
+		wanted, err := s.toFetch(span, man, entry)
 		if err != nil {
 			return err
 		}
@@ -226,6 +251,10 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 		entry.lease, s.state.Dir = lease, lease.Dir
 		return nil
 	})
+	if err == nil && entry.streams {
+		err = s.arrive(ctx, src, man, entry)
+	}
+	return err
 }
 
 // moved reports what a download tells, but only when something has moved: a snapshot that

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
@@ -20,6 +21,8 @@ type startup struct {
 	state *ReplicaState
 
 	compiled *compiled // nil without a compile cache
+	arrival *download.Arrival // of the node's files; nil where they are all there
+	served  *served           // nil unless the engine reads them from this host
 }
 
 // start implements replica.Start. On failure the OnFailure hook has run.
@@ -33,6 +36,7 @@ func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node
 	}}
 	process, err := s.run(ctx)
 	if err != nil {
+		s.served.close()
 		s.failed(ctx, err)
 		s.compiled.close()
 		m.telemetry.forget(scope.Replica, time.Now(), err)
@@ -56,6 +60,9 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	}
 	defer func() { _ = early.Discard(ctx) }() // when something fails before the engine's start
 	if err := s.nodeInit(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.serveWeights(ctx); err != nil {
 		return nil, err
 	}
 	s.state.Spec.Dir, s.state.Spec.Trace = s.state.Dir, s.engineSpans(ctx)
@@ -122,16 +129,20 @@ func (m *model) engineOptions(n replica.Node, scope lifecycle.Scope, log *slog.L
 // launch starts the engine and waits until it serves. The engine's own limit on time
 // without progress holds meanwhile.
 func (s *startup) launch(ctx context.Context, early *engine.Preloaded) (*engine.Process, error) {
+	ctx = s.served.watch(ctx)
 	process, err := early.Start(ctx, s.state.Spec)
 	if err != nil {
-		return nil, err
+		return nil, s.served.blame(err)
 	}
 	if early.Err() != nil {
 		s.standbys.forget(s.scope.Replica) // the process is another
 	}
-	if err := process.Ready(ctx); err != nil {
+	if err = process.Ready(ctx); err == nil {
+		err = s.served.verify(ctx, s.scope)
+	}
+	if err != nil {
 		_ = process.Stop(ctx)
-		return nil, err
+		return nil, s.served.blame(err)
 	}
 	s.state.Endpoint = process.Endpoint()
 	return process, nil
@@ -179,6 +190,7 @@ func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
 	go func() {
 		defer close(i.done)
 		<-p.Done()
+		s.served.close()
 		i.leaveRoom(published, gone)
 		s.standbys.forget(s.scope.Replica)
 		i.leases.close()

@@ -233,7 +233,7 @@ func TestStreamingFromElsewhere(t *testing.T) {
 		if uri != "org/tiny" {
 			told(t, d, lifecycle.StageResolve, "1 of 11 files have no checksum")
 		} else {
-			told(t, d, lifecycle.StageDownload, "this source is fetched first")
+			told(t, d, lifecycle.StageDownload, "fetched before the engine reads it: the engine has no way")
 		}
 	}
 }

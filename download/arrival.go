@@ -53,9 +53,12 @@ func (c *Cache) Stream(ctx context.Context, m *Manager, src source.Source, man *
 	case <-a.begun:
 		return a, nil
 	case <-a.done:
-		a.cancel()
-		return a, a.err
 	}
+	if a.err != nil {
+		a.cancel()
+		return nil, a.err
+	}
+	return a, nil
 }
 
 // Done is closed when all files are there and right, or will not come; Lease says which.

@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 		serveFiles(os.Args[1])
 	case "fetch":
 		fetchURL(os.Args[1], os.Args[2])
+	case "stream":
+		streamURL(os.Args[1], os.Args[2])
 	case "acquire":
 		acquireURL(os.Args[1], os.Args[2])
 	}
@@ -130,6 +132,38 @@ func (w *web) Open(ctx context.Context, f source.File, off, n int64) (io.ReadClo
 func fetchURL(url, dir string) {
 	m := &download.Manager{Budget: &download.Budget{Connections: killConnections, BytesPerSecond: 200 * mib}, PartSize: 4 * mib}
 	if _, err := m.Fetch(context.Background(), listed(url), dir); err != nil {
+		panic(err)
+	}
+}
+
+// streamURL reads all files from their ends, while they come.
+func streamURL(url, store string) {
+	m := &download.Manager{Budget: &download.Budget{Connections: killConnections, BytesPerSecond: 200 * mib}, PartSize: 4 * mib}
+	src := listed(url)
+	man, err := source.NewManifest(src.man.URI, src.man.Revision, src.man.Files)
+	if err != nil {
+		panic(err)
+	}
+	man.URI = "web://model" // a server of the next try has the same address
+	a, err := (&download.Cache{StoreDir: store}).Stream(context.Background(), m, src, man, nil)
+	if err != nil {
+		panic(err)
+	}
+	defer a.Close()
+	r := a.Reader()
+	for _, f := range man.Files {
+		for end := f.Size; end > 0; end -= min(end, mib) {
+			body, err := r.Open(context.Background(), f, max(end-mib, 0), min(end, mib))
+			if err != nil {
+				panic(err)
+			}
+			if n, err := io.Copy(io.Discard, body); err != nil || n != min(end, mib) {
+				panic(fmt.Sprint(n, err))
+			}
+			_ = body.Close()
+		}
+	}
+	if err := r.Verified(context.Background()); err != nil {
 		panic(err)
 	}
 }

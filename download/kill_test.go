@@ -3,6 +3,8 @@ package download_test
 import (
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -32,12 +34,23 @@ func kills(t *testing.T) int {
 // the number of kills.
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
+	for _, program := range []string{"fetch", "stream"} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			killAtRandom(t, program)
+		})
+	}
+}
+
+func killAtRandom(t *testing.T, program string) {
+	t.Helper()
 	kills := kills(t)
 	// Each round fetches 2 MiB on average before it is killed.
 	files := map[string][]byte{
 		"a": random(1, kills*mib), "b": random(2, kills*mib+1), "c": random(3, 1000), "d": {},
 	}
 	dir, seen := t.TempDir(), map[string]bool{}
+	store := dir
 	var killed int64
 	var limit atomic.Int64
 	var victim atomic.Pointer[os.Process]
@@ -47,7 +60,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		}
 	}, "sha256", "crc64nvme")
 	for done := false; !done; {
-		cmd := helper(t.Context(), "fetch", o.URL, dir)
+		cmd := helper(t.Context(), program, o.URL, store)
 		cmd.Env = append(cmd.Env, "SPINUP_DOWNLOAD_RCVBUF=small")
 		cmd.Stderr = nil
 		limit.Store(o.sent.Load() + rand.Int64N(4*mib))
@@ -58,6 +71,12 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		} else {
 			require.Regexp(t, "killed|terminated", err.Error())
 			killed++
+		}
+		if program == "stream" { // into a store
+			entries, err := filepath.Glob(filepath.Join(store, "*@*"))
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(entries), 1)
+			dir = slices.Concat(entries, []string{dir})[0]
 		}
 		for _, path := range visible(t, dir) {
 			if !seen[path] {

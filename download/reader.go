@@ -66,12 +66,16 @@ func (r *Reader) Verified(ctx context.Context) error {
 	case <-r.wrong:
 	case <-r.arrival.done:
 	case <-ctx.Done():
-		return lifecycle.FromContext(ctx, "download.Verified", r.arrival.manifest.URI)
 	}
 	if err := r.failed(); err != nil {
 		return err
 	}
-	return r.arrival.err
+	select {
+	case <-r.arrival.done: // known, also when ctx has ended
+		return r.arrival.err
+	default:
+		return lifecycle.FromContext(ctx, "download.Verified", r.arrival.manifest.URI)
+	}
 }
 
 // note comes before the first look at what there is of a file.

@@ -89,6 +89,14 @@ type Cacher interface {
 	Cached(path string) bool
 }
 
+// A StoreReader is an Engine that can stream weights from a [Store] of its host. Optional.
+type StoreReader interface {
+	Engine
+	// ReadsStore says what stands in the way of it, for a spec that names neither Weights nor
+	// Store yet; nil means nothing.
+	ReadsStore(spec Spec) error
+}
+
 // A Tracer is an Engine that exports spans of its start over OTLP. Optional.
 type Tracer interface {
 	Engine

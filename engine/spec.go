@@ -12,6 +12,7 @@ type Spec struct {
 	ModelID string
 	Dir     string   // files of the model: all, or all but the weights
 	Weights *url.URL // where a streaming engine reads weights; nil means Dir
+	Store   *Store   // the S3 service that has Weights; nil means that of its owner, as the environment says
 	Kwargs  map[string]any
 	Env     lifecycle.EnvVars // on top of what the driver sets
 	Devices []string          // accelerators; empty means the CPU
@@ -26,9 +27,16 @@ type Spec struct {
 	Trace    Trace
 }
 
-// String names model, folder and address. Kwargs and Weights may hold secrets.
+// String names model, folder and address. Kwargs, Weights and Store may hold secrets.
 func (s Spec) String() string {
 	return fmt.Sprintf("model %q in %q at %q", s.ModelID, s.Dir, s.Addr)
+}
+
+// A Store is an S3 service of the host's own, addressed by path, for one engine that is a
+// [StoreReader]. The keys and endpoints of Env are not for the engine then.
+type Store struct {
+	Endpoint             *url.URL
+	AccessKey, SecretKey string
 }
 
 // Trace asks an engine to export the spans of its start.

@@ -110,5 +110,5 @@ func ranged(header string, size int64) (off, n int64, part, satisfiable bool) {
 
 func offset(digits string) (int64, error) {
 	n, err := strconv.ParseUint(digits, 10, 63)
-	return int64(n), err //nolint:gosec // 63 bits
+	return int64(n), err
 }

@@ -18,6 +18,18 @@ var bucketKeys = map[string][]string{
 // bucketModules are the parts of the streamer that read each.
 var bucketModules = map[string]string{"s3": "runai_model_streamer_s3", "gs": "runai_model_streamer_gcs"}
 
+// isBucketKey reports whether a variable is about buckets of any kind.
+func isBucketKey(name string) bool {
+	for _, prefixes := range bucketKeys {
+		for _, prefix := range prefixes {
+			if strings.HasPrefix(name, prefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // bucketEnvironment is what an engine that reads a bucket inherits of the process: what the
 // checks before its start found the bucket with.
 func bucketEnvironment(spec engine.Spec, environ []string) lifecycle.EnvVars {
@@ -39,6 +51,10 @@ func bucketEnvironment(spec engine.Spec, environ []string) lifecycle.EnvVars {
 // completeBucket says in the streamer's words what env and the URI say in others: of its
 // three clients none knows all. What is set stays.
 func completeBucket(env lifecycle.EnvVars, spec engine.Spec) {
+	if spec.Store != nil {
+		useStore(env, spec.Store)
+		return
+	}
 	if spec.Weights == nil {
 		return
 	}

@@ -171,6 +171,46 @@ func TestEnvironmentOfABucket(t *testing.T) {
 	}
 }
 
+// What an engine reads from its host it reads with the store's keys; those of the origin, and
+// the files with more, stay with the host. The process that waits for its model has none.
+func TestEnvironmentOfAStore(t *testing.T) {
+	t.Setenv("AWS_SESSION_TOKEN", "of the host")
+	t.Setenv("AWS_PROFILE", "of the host")
+	t.Setenv("RUNAI_STREAMER_S3_UNSIGNED", "1")
+	t.Setenv("RUNAI_STREAMER_CONCURRENCY", "4")
+	t.Setenv("HTTP_PROXY", "http://proxy:1")
+	e := installation(t, map[string]string{"vllm/_version.py": "__version__ = version = '0.32.0'\n"})
+	spec := engine.Spec{ModelID: "m", Addr: "127.0.0.1:1", Env: lifecycle.EnvVars{
+		"AWS_ACCESS_KEY_ID": "origin", "AWS_SECRET_ACCESS_KEY": "origin", "AWS_ENDPOINT_URL": "https://origin", "MINE": "x",
+	}}
+	early, err := e.Preload(spec)
+	require.NoError(t, err)
+	spec.Dir, spec.Weights = "/m", &url.URL{Scheme: "s3", Host: "spinup", Path: "/m"}
+	spec.Store = &engine.Store{Endpoint: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}, AccessKey: "key", SecretKey: "secret"}
+	cmd, err := e.Command(spec)
+	require.NoError(t, err)
+	require.Equal(t, "s3://spinup/m", cmd.Args[1])
+	for name, want := range map[string]string{
+		"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "RUNAI_STREAMER_S3_ENDPOINT": "http://127.0.0.1:9",
+		"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "RUNAI_STREAMER_CONCURRENCY": "4", "MINE": "x",
+		"AWS_CONFIG_FILE": os.DevNull, "no_proxy": "127.0.0.1",
+	} {
+		require.Equal(t, want, cmd.Env[name], name)
+	}
+	for _, env := range []lifecycle.EnvVars{cmd.Env, early.Env} {
+		for name, value := range env {
+			require.NotContains(t, []string{"origin", "of the host", "https://origin"}, value, name)
+		}
+	}
+	require.Equal(t, "x", early.Env["MINE"])
+	_, err = e.Become(early, cmd)
+	require.NoError(t, err)
+	spec.Kwargs = map[string]any{"load_format": "runai_streamer"}
+	require.NoError(t, e.ReadsStore(spec))
+	spec.Kwargs = map[string]any{"load_format": "auto"}
+	require.ErrorIs(t, e.ReadsStore(spec), lifecycle.Invalid)
+}
+
 func TestEnvironmentIsComplete(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://proxy:1")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "of the host")

@@ -54,6 +54,7 @@ func (e Engine) Preload(spec engine.Spec) (engine.Command, error) {
 		return engine.Command{}, notPreloadable("the script " + inst.path + " names no Python")
 	}
 	env := environment(spec, inst)
+	maps.DeleteFunc(env, func(name, _ string) bool { return isBucketKey(name) }) // they may not be for the engine
 	maps.Copy(env, importEnvironment(spec, inst))
 	mode := "compiled"
 	if truthy(spec.Kwargs["enforce_eager"]) {
@@ -115,9 +116,7 @@ var readLate = []string{
 const devicesVar = "CUDA_VISIBLE_DEVICES"
 
 func isReadLate(name string) bool {
-	isOf := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
-	return slices.Contains(readLate, name) || slices.Contains(importOnly, name) ||
-		slices.ContainsFunc(bucketKeys["s3"], isOf) || slices.ContainsFunc(bucketKeys["gs"], isOf)
+	return slices.Contains(readLate, name) || slices.Contains(importOnly, name) || isBucketKey(name)
 }
 
 // importOnly are the variables of importEnvironment, which are gone when vLLM serves.

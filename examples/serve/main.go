@@ -1,7 +1,7 @@
 // Serve deploys a Ray Serve LLM configuration file on this machine, behind the OpenAI API:
 // what "serve deploy config.yaml" does on a Ray cluster.
 //
-//	serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-compile-cache URI] [-standbys N] [-tls-cert FILE -tls-key FILE]
+//	serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-compile-cache URI] [-standbys N] [-stream-through-host] [-tls-cert FILE -tls-key FILE]
 //
 // The environment's SPINUP_API_KEYS, separated by commas, are the keys that requests have to
 // send one of; without it the API is open to all that reach the address.
@@ -37,7 +37,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-compile-cache URI] [-standbys N] [-tls-cert FILE -tls-key FILE] [-verbose]")
+		fmt.Fprintln(flags.Output(), "usage: serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-compile-cache URI] [-standbys N] [-stream-through-host] [-tls-cert FILE -tls-key FILE] [-verbose]")
 		flags.PrintDefaults()
 	}
 	addr := flags.String("addr", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string) error {
 	standbys := flags.Int("standbys", 0, "engine processes of each model that wait, with their imports done, for a replica that needs one")
 	cert := flags.String("tls-cert", "", "file with the certificate chain, for HTTPS")
 	key := flags.String("tls-key", "", "file with its private key")
+	through := flags.Bool("stream-through-host", false, "keep a copy of weights that engines stream, for all of them (docs/streaming.md)")
 	verbose := flags.Bool("verbose", false, "log progress and the engine's output")
 	files, err := cli.Parse(flags, args, 1)
 	if err != nil {
@@ -57,6 +58,7 @@ func run(ctx context.Context, args []string) error {
 	o := options(*accelerator, *verbose)
 	o.CompileCache = *compiled
 	o.Standbys = *standbys
+	o.StreamThroughHost = *through
 	scheme := "http"
 	if *cert != "" || *key != "" {
 		scheme = "https"
