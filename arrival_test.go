@@ -189,7 +189,7 @@ func TestWeightsAreReadWhileTheyArrive(t *testing.T) {
 	t.Parallel()
 	rest := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:1000]), after{rest, bytes.NewReader(b[1000:])})
+		return io.MultiReader(bytes.NewReader(b[:1<<20]), after{rest, bytes.NewReader(b[1<<20:])})
 	}}
 	e := &streaming{first: sync.OnceFunc(func() { close(rest) })}
 	c := cache(t)
@@ -238,7 +238,7 @@ func TestReplicasShareAnArrival(t *testing.T) {
 	both.Add(2)
 	rest := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:1000]), after{rest, bytes.NewReader(b[1000:])})
+		return io.MultiReader(bytes.NewReader(b[:1<<20]), after{rest, bytes.NewReader(b[1<<20:])})
 	}}
 	e := &streaming{first: func() { both.Done() }}
 	go func() {
@@ -273,7 +273,7 @@ func TestWrongWeightsAreNotServed(t *testing.T) {
 			o.spoil = func(ctx context.Context, try int, b []byte) io.Reader { // the last byte comes when the first was read
 				r := spoil(ctx, try, b)
 				if try == 1 {
-					return io.MultiReader(io.LimitReader(r, 1000), after{seen, r})
+					return io.MultiReader(io.LimitReader(r, 1<<20), after{seen, r})
 				}
 				return r
 			}
@@ -324,7 +324,7 @@ func TestStopWhileWeightsArrive(t *testing.T) {
 	t.Parallel()
 	reading := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(ctx context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:1000]), after{ctx.Done(), broken{}})
+		return io.MultiReader(bytes.NewReader(b[:1<<20]), after{ctx.Done(), broken{}})
 	}}
 	e := &streaming{first: sync.OnceFunc(func() { close(reading) })}
 	d := through(t, o, e, cache(t), 1)

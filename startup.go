@@ -20,9 +20,9 @@ type startup struct {
 	scope lifecycle.Scope
 	state *ReplicaState
 
-	compiled *compiled // nil without a compile cache
-	arrival *download.Arrival // of the node's files; nil where they are all there
-	served  *served           // nil unless the engine reads them from this host
+	compiled *compiled         // nil without a compile cache
+	arrival  *download.Arrival // of the node's files; nil where they are all there
+	served   *served           // nil unless the engine reads them from this host
 }
 
 // start implements replica.Start. On failure the OnFailure hook has run.

@@ -3,6 +3,7 @@ package vllm_test
 import (
 	"encoding/json"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
