@@ -111,11 +111,12 @@ func (e *streaming) Check(spec engine.Spec) error {
 	if err := e.read(spec); err != nil {
 		return &lifecycle.Error{Kind: lifecycle.EngineFailed, Err: err}
 	}
+	spec.Weights = nil
 	return e.Engine.Check(spec)
 }
 
 func (e *streaming) Command(spec engine.Spec) (engine.Command, error) {
-	spec.Kwargs = nil
+	spec.Kwargs, spec.Weights = nil, nil
 	if spec.Store != nil {
 		e.mu.Lock()
 		spec.Dir = e.dirs[spec.Store.AccessKey]
@@ -258,7 +259,7 @@ func TestReplicasShareAnArrival(t *testing.T) {
 // more; where that is wrong too, the model is given up.
 func TestWrongWeightsAreNotServed(t *testing.T) {
 	t.Parallel()
-	for wrong, kind := range []lifecycle.Kind{1: 0, 2: lifecycle.Corrupt} {
+	for wrong, kind := range map[int]lifecycle.Kind{1: 0, 2: lifecycle.Corrupt} {
 		t.Run(fmt.Sprint(wrong), func(t *testing.T) {
 			t.Parallel()
 			o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, try int, b []byte) io.Reader {
