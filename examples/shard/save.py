@@ -10,6 +10,18 @@ import os
 import shutil
 import sys
 
+from torch.nn.functional import linear
+from vllm.model_executor.layers import utils
+
+
+def keep(layer, remove_weight):
+    layer.cpu_linear = linear
+
+
+# On the CPU vLLM packs weights for its kernels and drops them as they were, so that they would
+# not be saved. Workers import this file, too; elsewhere it changes nothing.
+utils.dispatch_cpu_unquantized_gemm = keep
+
 weights = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".index.json")
 
 
