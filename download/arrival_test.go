@@ -150,7 +150,7 @@ func TestReadersLearnOfWrongBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			src := newMemory(map[string][]byte{"a": random(1, mib), "b": random(2, mib)}, "sha256")
-			second := make(chan struct{})
+			opened, second := make(chan struct{}), make(chan struct{})
 			src.fault = func(call call) (io.ReadCloser, error) {
 				switch {
 				case call.file.Path == "b" && name == "twice":
@@ -159,6 +159,8 @@ func TestReadersLearnOfWrongBytes(t *testing.T) {
 					return nil, nil
 				case call.try > 1:
 					<-second
+				default:
+					<-opened
 				}
 				if call.try <= c.tries {
 					return src.body(bytes.NewReader(c.wrong(call))), nil
@@ -167,8 +169,12 @@ func TestReadersLearnOfWrongBytes(t *testing.T) {
 			}
 			a := stream(t, &download.Manager{Budget: &download.Budget{Connections: 2}}, src, t.TempDir())
 			first, innocent := a.Reader(), a.Reader()
-			_, _ = readRange(t, first, file(src, "a"), 0, -1) // it may be cut off
-			err := first.Verified(t.Context())
+			body, err := first.Open(t.Context(), file(src, "a"), 0, -1)
+			require.NoError(t, err)
+			close(opened)
+			_, _ = io.Copy(io.Discard, body) // it may be cut off
+			require.NoError(t, body.Close())
+			err = first.Verified(t.Context())
 			require.ErrorIs(t, err, lifecycle.Unavailable)
 			require.ErrorContains(t, err, "a: unavailable: bytes of it were read that prove wrong")
 			_, err = readRange(t, first, file(src, "a"), 0, -1)
