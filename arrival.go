@@ -101,15 +101,17 @@ func (w *served) verify(ctx context.Context, scope lifecycle.Scope) error {
 	})
 }
 
-// blame returns why an engine failed that reported err: the weights, where they are wrong.
-func (w *served) blame(err error) error {
+// blame returns why an engine failed that reported err. Where that is the weights, it tells so.
+func (w *served) blame(scope lifecycle.Scope, err error) error {
 	if w == nil {
 		return err
 	}
-	if cause := w.wrong(); cause != nil && !errors.Is(cause, lifecycle.Canceled) {
-		return cause
+	cause := w.wrong()
+	if cause == nil || errors.Is(cause, lifecycle.Canceled) {
+		return err
 	}
-	return err
+	scope.Begin(lifecycle.StageDownload, "what the engine has read of the weights").Close(cause)
+	return lifecycle.InStage(cause, lifecycle.StageDownload)
 }
 
 // wrong returns what is known by now, of kind Canceled when that is nothing.

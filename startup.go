@@ -132,17 +132,19 @@ func (s *startup) launch(ctx context.Context, early *engine.Preloaded) (*engine.
 	ctx = s.served.watch(ctx)
 	process, err := early.Start(ctx, s.state.Spec)
 	if err != nil {
-		return nil, s.served.blame(err)
+		return nil, s.served.blame(s.scope, err)
 	}
 	if early.Err() != nil {
 		s.standbys.forget(s.scope.Replica) // the process is another
 	}
-	if err = process.Ready(ctx); err == nil {
+	if err = process.Ready(ctx); err != nil {
+		err = s.served.blame(s.scope, err)
+	} else {
 		err = s.served.verify(ctx, s.scope)
 	}
 	if err != nil {
 		_ = process.Stop(ctx)
-		return nil, s.served.blame(err)
+		return nil, err
 	}
 	s.state.Endpoint = process.Endpoint()
 	return process, nil
