@@ -190,7 +190,7 @@ func TestWeightsAreReadWhileTheyArrive(t *testing.T) {
 	t.Parallel()
 	rest := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:1<<20]), after{rest, bytes.NewReader(b[1<<20:])})
+		return io.MultiReader(bytes.NewReader(b[:min(1<<20, len(b))]), after{rest, bytes.NewReader(b[min(1<<20, len(b)):])})
 	}}
 	e := &streaming{first: sync.OnceFunc(func() { close(rest) })}
 	c := cache(t)
@@ -239,7 +239,7 @@ func TestReplicasShareAnArrival(t *testing.T) {
 	both.Add(2)
 	rest := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:1<<20]), after{rest, bytes.NewReader(b[1<<20:])})
+		return io.MultiReader(bytes.NewReader(b[:min(1<<20, len(b))]), after{rest, bytes.NewReader(b[min(1<<20, len(b)):])})
 	}}
 	e := &streaming{first: func() { both.Done() }}
 	go func() {
@@ -325,7 +325,7 @@ func TestStopWhileWeightsArrive(t *testing.T) {
 	t.Parallel()
 	reading := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(ctx context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:1<<20]), after{ctx.Done(), broken{}})
+		return io.MultiReader(bytes.NewReader(b[:min(1<<20, len(b))]), after{ctx.Done(), broken{}})
 	}}
 	e := &streaming{first: sync.OnceFunc(func() { close(reading) })}
 	d := through(t, o, e, cache(t), 1)

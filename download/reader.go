@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -150,16 +151,29 @@ func (b *body) WriteTo(w io.Writer) (written int64, err error) {
 	}
 }
 
-// take goes on by n bytes. An end before that of the file means that it was cut: its bytes
-// have been withdrawn.
+// take goes on by n bytes.
 func (b *body) take(n int, err error) (int64, error) {
 	b.off += int64(n)
-	if wrong := b.reader.failed(); err != nil && wrong != nil {
-		err = wrong
-	} else if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+	if errors.Is(err, io.EOF) {
+		err = b.withdrawn(io.ErrUnexpectedEOF)
 	}
 	return int64(n), err
+}
+
+// withdrawn returns why bytes that were there are there no more, which is about to be told:
+// they were wrong, or the download has failed. Nobody else learns of their end before.
+func (b *body) withdrawn(err error) error {
+	if b.asm == nil {
+		return err
+	}
+	select {
+	case <-b.reader.wrong:
+		return b.reader.failed()
+	case <-b.reader.arrival.done:
+		return cmp.Or(b.reader.arrival.err, err)
+	case <-b.ctx.Done():
+		return lifecycle.FromContext(b.ctx, "download.Read", b.of.Path)
+	}
 }
 
 // wait returns how many of the bytes that come next are there, at least one, or io.EOF.
@@ -178,8 +192,10 @@ func (b *body) wait() (int64, error) {
 		return min(n, b.end-b.off), nil
 	}
 	var err error
-	b.file, err = b.reader.arrival.open(b.asm, b.of)
-	return min(n, b.end-b.off), err
+	if b.file, err = b.reader.arrival.open(b.asm, b.of); err != nil {
+		return 0, b.withdrawn(err)
+	}
+	return min(n, b.end-b.off), nil
 }
 
 func (b *body) arrived() (int64, error) {
