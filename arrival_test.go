@@ -37,7 +37,7 @@ const weightFile = "model.safetensors"
 type origin struct {
 	uri    string
 	served atomic.Int64                                           // bytes of weights, without headers
-	spoil  func(ctx context.Context, try int, b []byte) io.Reader // of ranges that reach the end; nil is no fault
+	spoil  func(ctx context.Context, try int, b []byte) io.Reader // of ranges from the beginning; nil is no fault
 	tries  atomic.Int64
 }
 
@@ -75,7 +75,7 @@ func (o *origin) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 		return io.NopCloser(bytes.NewReader(data)), nil
 	}
 	o.served.Add(n)
-	if o.spoil != nil && off+n == f.Size {
+	if o.spoil != nil && off == 0 {
 		return io.NopCloser(o.spoil(ctx, int(o.tries.Add(1)), data)), nil
 	}
 	return io.NopCloser(bytes.NewReader(data)), nil
@@ -190,7 +190,7 @@ func TestWeightsAreReadWhileTheyArrive(t *testing.T) {
 	t.Parallel()
 	rest := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:min(1<<20, len(b))]), after{rest, bytes.NewReader(b[min(1<<20, len(b)):])})
+		return io.MultiReader(bytes.NewReader(b[:len(b)/2]), after{rest, bytes.NewReader(b[len(b)/2:])})
 	}}
 	e := &streaming{first: sync.OnceFunc(func() { close(rest) })}
 	c := cache(t)
@@ -239,7 +239,7 @@ func TestReplicasShareAnArrival(t *testing.T) {
 	both.Add(2)
 	rest := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:min(1<<20, len(b))]), after{rest, bytes.NewReader(b[min(1<<20, len(b)):])})
+		return io.MultiReader(bytes.NewReader(b[:len(b)/2]), after{rest, bytes.NewReader(b[len(b)/2:])})
 	}}
 	e := &streaming{first: func() { both.Done() }}
 	go func() {
@@ -265,16 +265,16 @@ func TestWrongWeightsAreNotServed(t *testing.T) {
 			o := &origin{uri: "origin://host/model", spoil: func(_ context.Context, try int, b []byte) io.Reader {
 				if try <= wrong {
 					b = bytes.Clone(b)
-					b[len(b)-1] ^= 1
+					b[len(b)/2-1] ^= 1
 				}
 				return bytes.NewReader(b)
 			}}
 			seen := make(chan struct{})
 			spoil := o.spoil
-			o.spoil = func(ctx context.Context, try int, b []byte) io.Reader { // the last byte comes when the first was read
+			o.spoil = func(ctx context.Context, try int, b []byte) io.Reader { // the rest comes when the beginning was read
 				r := spoil(ctx, try, b)
 				if try == 1 {
-					return io.MultiReader(io.LimitReader(r, 1<<20), after{seen, r})
+					return io.MultiReader(io.LimitReader(r, int64(len(b)/2)), after{seen, r})
 				}
 				return r
 			}
@@ -325,7 +325,7 @@ func TestStopWhileWeightsArrive(t *testing.T) {
 	t.Parallel()
 	reading := make(chan struct{})
 	o := &origin{uri: "origin://host/model", spoil: func(ctx context.Context, _ int, b []byte) io.Reader {
-		return io.MultiReader(bytes.NewReader(b[:min(1<<20, len(b))]), after{ctx.Done(), broken{}})
+		return io.MultiReader(bytes.NewReader(b[:len(b)/2]), after{ctx.Done(), broken{}})
 	}}
 	e := &streaming{first: sync.OnceFunc(func() { close(reading) })}
 	d := through(t, o, e, cache(t), 1)
