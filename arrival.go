@@ -44,6 +44,7 @@ func (s *startup) arrive(ctx context.Context, src source.Source, man *source.Man
 // served are weights that an engine reads from this host while they arrive.
 type served struct {
 	store    *store.Store
+	arrival  *download.Arrival
 	reader   *download.Reader
 	end      context.CancelCauseFunc // of the engine; nil before its start
 	watching sync.WaitGroup
@@ -59,7 +60,7 @@ func (s *startup) serveWeights(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.served = &served{store: st, reader: s.arrival.Reader()}
+	s.served = &served{store: st, arrival: s.arrival, reader: s.arrival.Reader()}
 	s.state.Spec.Weights = st.Serve(s.state.Manifest, s.served.reader)
 	s.state.Spec.Store = &engine.Store{Endpoint: st.Endpoint, AccessKey: st.AccessKey, SecretKey: st.SecretKey}
 	return nil
@@ -101,14 +102,22 @@ func (w *served) verify(ctx context.Context, scope lifecycle.Scope) error {
 	})
 }
 
-// blame returns why an engine failed that reported err. Where that is the weights, it tells so.
-func (w *served) blame(scope lifecycle.Scope, err error) error {
+// blame returns why an engine failed that reported err. Where that is the weights, it tells so,
+// and waits for those that are fetched once more: if they are wrong again, that is the reason.
+func (w *served) blame(ctx context.Context, scope lifecycle.Scope, err error) error {
 	if w == nil {
 		return err
 	}
 	cause := w.wrong()
 	if cause == nil || errors.Is(cause, lifecycle.Canceled) {
 		return err
+	}
+	select {
+	case <-w.arrival.Done():
+		if _, last := w.arrival.Lease(); last != nil {
+			cause = last
+		}
+	case <-ctx.Done():
 	}
 	scope.Begin(lifecycle.StageDownload, "what the engine has read of the weights").Close(cause)
 	return lifecycle.InStage(cause, lifecycle.StageDownload)

@@ -129,22 +129,20 @@ func (m *model) engineOptions(n replica.Node, scope lifecycle.Scope, log *slog.L
 // launch starts the engine and waits until it serves. The engine's own limit on time
 // without progress holds meanwhile.
 func (s *startup) launch(ctx context.Context, early *engine.Preloaded) (*engine.Process, error) {
-	ctx = s.served.watch(ctx)
-	process, err := early.Start(ctx, s.state.Spec)
+	watched := s.served.watch(ctx)
+	process, err := early.Start(watched, s.state.Spec)
 	if err != nil {
-		return nil, s.served.blame(s.scope, err)
+		return nil, s.served.blame(ctx, s.scope, err)
 	}
 	if early.Err() != nil {
 		s.standbys.forget(s.scope.Replica) // the process is another
 	}
-	if err = process.Ready(ctx); err != nil {
-		err = s.served.blame(s.scope, err)
-	} else {
-		err = s.served.verify(ctx, s.scope)
+	if err = process.Ready(watched); err == nil {
+		err = s.served.verify(watched, s.scope)
 	}
 	if err != nil {
-		_ = process.Stop(ctx)
-		return nil, err
+		_ = process.Stop(watched)
+		return nil, s.served.blame(ctx, s.scope, err)
 	}
 	s.state.Endpoint = process.Endpoint()
 	return process, nil
