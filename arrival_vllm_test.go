@@ -79,7 +79,7 @@ func (h *held) proxy(t *testing.T, endpoint string) string {
 	return srv.URL
 }
 
-func complete(t *testing.T, d *spinup.Deployment) {
+func completesWith(t *testing.T, d *spinup.Deployment) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/completions", strings.NewReader(`{"model":"tiny","prompt":"Hello","max_tokens":4}`))
@@ -130,7 +130,7 @@ func TestThroughTheHostWithVLLM(t *testing.T) {
 			d := begin(t, o, cfg)
 			h.released(t, d)
 			require.NoError(t, d.Ready(t.Context()))
-			complete(t, d)
+			completesWith(t, d)
 			told(t, d, lifecycle.StageDownload, "vLLM streams 4 weight files")
 			told(t, d, lifecycle.StageLoadWeights, "Runai Model Streamer")
 			require.Equal(t, weightBytes(t, model), h.sent.Load())
@@ -172,7 +172,7 @@ func TestShardedStreamingWithVLLM(t *testing.T) {
 		LoadFormat: "runai_streamer_sharded", TensorParallelSize: 2, EnforceEager: new(true), MaxModelLen: 256,
 	}))
 	require.NoError(t, d.Ready(t.Context()))
-	complete(t, d)
+	completesWith(t, d)
 	told(t, d, lifecycle.StageDownload, "vLLM streams 2 weight files")
 	require.Zero(t, weightFiles(t, home))
 }
