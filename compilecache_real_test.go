@@ -38,8 +38,8 @@ type machine struct {
 	Program, Model string
 	Result         string            // file for a start
 	Cache          string            // Options.CompileCache
-	Kwargs         map[string]any    // engine_kwargs beside the usual
-	Callback       map[string]any    // of CloudDownloader
+	CacheDir       string            // compilation_config.cache_dir
+	Paths          []any             // of CloudDownloader
 	Env            map[string]string // for buckets
 }
 
@@ -82,9 +82,12 @@ func (m *machine) start(t *testing.T) start {
 	maps.Copy(cfg.RuntimeEnv.EnvVars, m.Env)
 	cfg.EngineKwargs.MaxModelLen = 1024
 	cfg.EngineKwargs.Extra = map[string]any{"max_num_batched_tokens": 1024}
-	maps.Copy(cfg.EngineKwargs.Extra, m.Kwargs)
-	if m.Callback != nil {
-		cfg.CallbackConfig = spinup.CallbackConfig{Class: "CloudDownloader", Kwargs: m.Callback}
+	if m.CacheDir != "" {
+		cfg.EngineKwargs.CompilationConfig = &spinup.CompilationConfig{CacheDir: m.CacheDir}
+	}
+	if m.Paths != nil { // under the name that the guide gives
+		cfg.CallbackConfig.Class = "ray.llm._internal.common.callbacks.cloud_downloader.CloudDownloader"
+		cfg.CallbackConfig.Kwargs = map[string]any{"paths": m.Paths}
 	}
 	began := time.Now()
 	d := begin(t, o, cfg)
@@ -163,13 +166,16 @@ func TestRealSecondMachineNeedsNotCompile(t *testing.T) {
 		bucket := fmt.Sprintf("caches-%d", i)
 		srv.Bucket(t, bucket)
 		m := machine{Program: program, Model: model, Cache: "s3://" + bucket + "/compiled", Env: srv.Env()}
+		compiled := countCompiler(t, m.Env)
 		first := m.run(t)
+		require.Greater(t, compiled(), 5)
 		require.Len(t, first.Told, 2)
 		require.Contains(t, first.Told[0], "miss: ")
 		require.Contains(t, first.Told[1], "published ")
 		second := m.run(t)
 		require.Len(t, second.Told, 1)
 		require.Contains(t, second.Told[0], "hit: ")
+		require.Zero(t, compiled())
 		require.Equal(t, first.Answer, second.Answer)
 		for name, value := range map[string]float64{
 			"first-cpu-s": first.CPU, "second-cpu-s": second.CPU, "ratio": second.CPU / first.CPU,
@@ -182,6 +188,45 @@ func TestRealSecondMachineNeedsNotCompile(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		values := slices.Sorted(slices.Values(seen[name]))
 		t.Logf("%-16s %6.2f of %.2f", name, values[len(values)/2], seen[name])
+	}
+}
+
+// The guide's way by hand: upload what one machine has compiled, name it to CloudDownloader, and
+// say in cache_dir where it goes. The second machine compiles nothing.
+func TestRealCacheByHand(t *testing.T) {
+	t.Parallel()
+	m := machine{Program: testenv.VLLM(t), Model: t.TempDir()}
+	require.NoError(t, randmodel.Write(m.Model, randmodel.Options{}))
+	srv := s3test.Start(t)
+	m.Env = srv.Env()
+	compiled := countCompiler(t, m.Env)
+
+	m.CacheDir = filepath.Join(t.TempDir(), "cache")
+	first := m.run(t)
+	require.Greater(t, compiled(), 5)
+	srv.Upload(t, "samplebucket", "tiny-cache", m.CacheDir)
+
+	m.CacheDir = filepath.Join(t.TempDir(), "cache")
+	m.Paths = []any{[]any{"s3://samplebucket/tiny-cache", m.CacheDir}}
+	second := m.run(t)
+	require.Zero(t, compiled())
+	require.Equal(t, first.Answer, second.Answer)
+	t.Logf("%.1f CPU seconds by hand, %.1f before", second.CPU, first.CPU)
+}
+
+// countCompiler lets a script be the compiler of env, and returns a function that tells how often
+// it has compiled since it was last asked.
+func countCompiler(t *testing.T, env map[string]string) func() int {
+	t.Helper()
+	script, log := filepath.Join(t.TempDir(), "cxx"), filepath.Join(t.TempDir(), "log")
+	text := "#!/bin/sh\necho \"$@\" >> " + log + "\nexec g++ \"$@\"\n"
+	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
+	env["CXX"] = script
+	return func() int {
+		data, err := os.ReadFile(log)
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(log, 0))
+		return strings.Count(string(data), " -o ")
 	}
 }
 
