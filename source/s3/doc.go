@@ -61,6 +61,11 @@
 // Files that have none of these, such as uploads in parts of different sizes with SHA256, have
 // no digest: of them each range is pinned to the ETag, and the size is checked.
 //
+// # New files
+//
+// A folder takes new files ([source.Creator]): one PUT with If-None-Match, so that of several
+// callers one wins. It needs s3:PutObject.
+//
 // # Errors
 //
 // As package source says; a wrong bucket or prefix comes with the nearest that exist, a
