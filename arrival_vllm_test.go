@@ -133,7 +133,9 @@ func TestThroughTheHostWithVLLM(t *testing.T) {
 			completesWith(t, d)
 			told(t, d, lifecycle.StageDownload, "vLLM streams 4 weight files")
 			told(t, d, lifecycle.StageLoadWeights, "Runai Model Streamer")
-			require.Equal(t, weightBytes(t, model), h.sent.Load())
+			sum := weightBytes(t, model)
+			require.GreaterOrEqual(t, h.sent.Load(), sum)
+			require.Less(t, h.sent.Load(), sum+sum/4, "what a cut connection had sent is fetched again, and no more")
 			require.Zero(t, weightFiles(t, home))
 		})
 	}
