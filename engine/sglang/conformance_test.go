@@ -7,6 +7,8 @@ import (
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/enginetest"
+	"github.com/spinup-llm/spinup/engine/sglang"
+	"github.com/spinup-llm/spinup/internal/testenv"
 )
 
 func TestConformance(t *testing.T) {
@@ -23,6 +25,13 @@ func TestConformance(t *testing.T) {
 			"streaming":         streaming,
 		},
 		Outputs:   os.DirFS("testdata"),
-		CannotRun: "the installation is a sketch",
+		CannotRun: "the installation is a sketch; TestConformanceOfRealSGLang runs",
 	})
+}
+
+func TestConformanceOfRealSGLang(t *testing.T) {
+	t.Parallel()
+	spec := kwargs("max_total_tokens", 4096)
+	spec.CPUs = []int{0}
+	enginetest.Run(t, enginetest.Config{Engine: sglang.Engine{Path: testenv.SGLang(t)}, Spec: spec})
 }
