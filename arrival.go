@@ -93,7 +93,7 @@ func (w *served) watch(ctx context.Context) context.Context {
 
 // verify waits until all that the engine has read is known to be right.
 func (w *served) verify(ctx context.Context, scope lifecycle.Scope) error {
-	if w == nil || w.wrong() == nil {
+	if w == nil || w.wrong(ctx) == nil {
 		return nil
 	}
 	return scope.Run(ctx, lifecycle.StageDownload, func(ctx context.Context, span lifecycle.Scope) error {
@@ -108,7 +108,7 @@ func (w *served) blame(ctx context.Context, scope lifecycle.Scope, err error) er
 	if w == nil {
 		return err
 	}
-	cause := w.wrong()
+	cause := w.wrong(ctx)
 	if cause == nil || errors.Is(cause, lifecycle.Canceled) {
 		return err
 	}
@@ -124,8 +124,8 @@ func (w *served) blame(ctx context.Context, scope lifecycle.Scope, err error) er
 }
 
 // wrong returns what is known by now, of kind Canceled when that is nothing.
-func (w *served) wrong() error {
-	now, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // to ask and not to wait
+func (w *served) wrong(ctx context.Context) error {
+	now, cancel := context.WithCancel(context.WithoutCancel(ctx)) // to ask and not to wait
 	cancel()
 	return w.reader.Verified(now)
 }

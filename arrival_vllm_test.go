@@ -98,7 +98,8 @@ func TestThroughTheHostWithVLLM(t *testing.T) {
 			t.Parallel()
 			h, model := &held{begin: make(chan struct{})}, shardedModel(t)
 			o := withS3(t, vllm.Engine{Path: program})
-			uri, env := "s3://models/llama", lifecycle.EnvVars{}
+			uri := "s3://models/llama"
+			var env lifecycle.EnvVars
 			if name == "hub" {
 				hub := hubtest.New(t)
 				entries, err := os.ReadDir(model)

@@ -25,7 +25,7 @@ const (
 
 // reserved are the options that this package sets, or that would cut the host off from the
 // server, with what to use instead.
-var reserved = map[string]string{ //nolint:gosec // names, not credentials
+var reserved = map[string]string{
 	"model_path": hostsModel, "model": hostsModel, "served_model_name": "set model_loading_config.model_id",
 	"host": hostsAddress, "port": hostsAddress, "fastapi_root_path": hostsAddress,
 	"api_key": loopback, "admin_api_key": loopback, "ssl_keyfile": loopback, "ssl_certfile": loopback, "ssl_ca_certs": loopback,
@@ -36,7 +36,7 @@ var reserved = map[string]string{ //nolint:gosec // names, not credentials
 }
 
 // elsewhere are the names that vLLM has for an option.
-var elsewhere = map[string]string{
+var elsewhere = map[string]string{ //nolint:gosec // names, not credentials
 	"max_model_len": "context_length", "max_num_seqs": "max_running_requests", "gpu_memory_utilization": "mem_fraction_static",
 	"enforce_eager": "disable_cuda_graph", "max_num_batched_tokens": "chunked_prefill_size", "tokenizer": "tokenizer_path",
 	"enable_prefix_caching": "disable_radix_cache, with the other sense", "data_parallel_size": "dp_size", "seed": "random_seed",

@@ -47,12 +47,12 @@ type parser struct {
 // Parse implements engine.Parser.
 func (p *parser) Parse(line []byte) []lifecycle.Event {
 	text := string(line)
-	p.failures.read(text)
+	p.read(text)
 	if p.serving {
 		return nil
 	}
 	if strings.Contains(text, "The server is fired up") {
-		p.failures.serve()
+		p.serve()
 		return nil
 	}
 	if m := shards.FindStringSubmatch(text); m != nil {

@@ -16,7 +16,12 @@ func TestPlain(t *testing.T) {
 	type flag bool
 	on := flag(true)
 	for _, c := range []struct{ in, want any }{
-		{nil, nil}, {(*int)(nil), nil}, {&on, true}, {word("x"), "x"}, {3, 3}, {[]word{"a", "b"}, []any{word("a"), word("b")}},
+		{nil, nil},
+		{(*int)(nil), nil},
+		{&on, true},
+		{word("x"), "x"},
+		{3, 3},
+		{[]word{"a", "b"}, []any{word("a"), word("b")}},
 		{map[string]any{"a": 1}, map[string]any{"a": 1}},
 	} {
 		require.Equal(t, c.want, driver.Plain(c.in))

@@ -62,12 +62,15 @@ func start(ctx context.Context, s *settings) (_ *deployment, err error) {
 		return nil, err
 	}
 	serving, cancel := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	go func() { served <- dep.Serve(serving, l) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = dep.Serve(serving, l) // what was measured has been told
+	}()
 	clean := d.stop
 	d.stop = func() {
 		cancel()
-		_ = <-served // what was measured has been told
+		<-served
 		clean()
 	}
 	if err := dep.Ready(ctx); err != nil {
