@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -43,5 +44,6 @@ func TestTreeOfNobody(t *testing.T) {
 	require.Zero(t, bench.TreeCPU(nobody))
 	require.Zero(t, bench.TreePSS(nobody))
 	require.Zero(t, bench.Written(nobody))
+	require.NoError(t, os.WriteFile(filepath.Join(t.TempDir(), "a"), []byte("byte"), 0o600))
 	require.Positive(t, bench.Written(os.Getpid()))
 }
