@@ -13,7 +13,9 @@
 //
 // A [Manager] does it in two steps that can be used alone: Plan compares a manifest with a
 // directory, Run fetches what is missing. A [Cache] keeps models of many sources on a node
-// and shares each download among the replicas and processes that want it.
+// and shares each download among the replicas and processes that want it. [Cache.Stream] is for
+// readers who will not wait for the last byte: an [Arrival] hands out bytes as they come, and
+// its [Reader] says in the end whether those that were read were right.
 //
 // # Speed
 //

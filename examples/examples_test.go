@@ -304,7 +304,7 @@ func eventually(ts *testscript.TestScript, what string, ok func() bool) {
 
 func TestExamplesAreBuilt(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"quickstart", "serve", "download", "callback", "embed"} {
+	for _, name := range []string{"quickstart", "serve", "download", "callback", "embed", "engine"} {
 		require.FileExists(t, filepath.Join(bin, name))
 	}
 }

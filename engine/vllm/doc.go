@@ -27,9 +27,9 @@
 // # Streaming
 //
 // With Weights in the Spec vLLM is given their URI alone, and reads the small files once more
-// itself: it has no option for weights that lie elsewhere. It then inherits AWS_* and
-// RUNAI_STREAMER_* (or Google's) of the process; what only one of its clients would know,
-// such as the endpoint, is said to all of them.
+// itself: it has no option for weights that lie elsewhere. From a bucket it then inherits
+// AWS_* and RUNAI_STREAMER_* (or Google's) of the process; what only one of its clients would
+// know, such as the endpoint, is said to all of them. With a Store it is told of that alone.
 //
 // # Adapters
 //

@@ -1,7 +1,7 @@
 // Serve deploys a Ray Serve LLM configuration file on this machine, behind the OpenAI API:
 // what "serve deploy config.yaml" does on a Ray cluster.
 //
-//	serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-compile-cache URI] [-standbys N] [-stream-through-host] [-tls-cert FILE -tls-key FILE]
+//	serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-compile-cache URI] [-standbys N] [-stream-through-host] [-tls-cert FILE -tls-key FILE] [-verbose]
 //
 // The environment's SPINUP_API_KEYS, separated by commas, are the keys that requests have to
 // send one of; without it the API is open to all that reach the address.
