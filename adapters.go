@@ -146,6 +146,15 @@ func (a *adapters) reject(name string, err error) {
 	a.settle(name, f, err)
 }
 
+// forget lets the next request for name look at its source again.
+func (a *adapters) forget(name string, f *foundAdapter) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known[name] == f {
+		delete(a.known, name)
+	}
+}
+
 // look asks the source.
 func (a *adapters) look(ctx context.Context, name string, f *foundAdapter) (err error) {
 	select {

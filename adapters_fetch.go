@@ -32,6 +32,9 @@ func (a *adapters) lease(ctx context.Context, name string, spec engine.Spec) (*d
 		return err
 	})
 	if err != nil {
+		if errors.Is(err, lifecycle.Corrupt) || errors.Is(err, lifecycle.MissingFile) {
+			a.forget(name, f) // it has changed since: the next request looks again
+		}
 		return nil, err
 	}
 	if err := a.loader.CheckAdapter(spec, a.named(name, lease)); err != nil {

@@ -82,10 +82,15 @@ func (w *served) watch(ctx context.Context) context.Context {
 	if w == nil {
 		return ctx
 	}
-	ctx, w.end = context.WithCancelCause(ctx)
+	if w.end != nil { // of a start before, which has failed
+		w.end(nil)
+		w.watching.Wait()
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	w.end = end
 	w.watching.Go(func() {
 		if err := w.reader.Verified(ctx); err != nil {
-			w.end(err)
+			end(err)
 		}
 	})
 	return ctx

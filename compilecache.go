@@ -29,12 +29,12 @@ type compiled struct {
 
 // takeCompiled finds what the start can use of the compile cache. A failure is told, and the
 // start goes on without.
-func (s *startup) takeCompiled(ctx context.Context, src source.Source, man *source.Manifest) {
+func (s *startup) takeCompiled(ctx context.Context, spec engine.Spec, src source.Source, man *source.Manifest) {
 	cacher, ok := s.engine.(engine.Cacher)
 	if !ok || s.opts.CompileCache == "" {
 		return
 	}
-	c, err := s.newCompiled(ctx, cacher, src, man)
+	c, err := s.newCompiled(ctx, spec, cacher, src, man)
 	if err != nil {
 		s.scope.Skip(lifecycle.StageCompileCache, err.Error())
 		return
@@ -55,8 +55,8 @@ func (s *startup) takeCompiled(ctx context.Context, src source.Source, man *sour
 }
 
 // newCompiled tells why this start has to do without where there is an error.
-func (s *startup) newCompiled(ctx context.Context, cacher engine.Cacher, src source.Source, man *source.Manifest) (*compiled, error) {
-	parts, err := cacher.CacheKey(s.state.Spec)
+func (s *startup) newCompiled(ctx context.Context, spec engine.Spec, cacher engine.Cacher, src source.Source, man *source.Manifest) (*compiled, error) {
+	parts, err := cacher.CacheKey(spec)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/spinup-llm/spinup/internal/compilecache"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -26,7 +27,7 @@ func (s *startup) publish(ctx context.Context) {
 	}
 	var there bool
 	err := s.stage(ctx, lifecycle.StageCompileCache, "publishes "+c.uri, func(ctx context.Context, span lifecycle.Scope) error {
-		said, err := c.publish(ctx)
+		said, err := c.publish(ctx, span)
 		if there = errors.Is(err, fs.ErrExist); there {
 			said, err = "another start has published "+c.uri, nil
 		}
@@ -38,7 +39,7 @@ func (s *startup) publish(ctx context.Context) {
 	}
 }
 
-func (c *compiled) publish(ctx context.Context) (said string, err error) {
+func (c *compiled) publish(ctx context.Context, span lifecycle.Scope) (said string, err error) {
 	to, ok := c.place.(source.Creator)
 	if !ok {
 		return "", &lifecycle.Error{
@@ -52,7 +53,7 @@ func (c *compiled) publish(ctx context.Context) (said string, err error) {
 	}
 	defer func() { _ = f.Close() }()
 	sum := sha256.New()
-	contents, err := compilecache.Pack(ctx, io.MultiWriter(f, sum), c.room.Dir(), c.key, c.cacher.Cached)
+	contents, err := compilecache.Pack(ctx, io.MultiWriter(f, sum, &pulse{span: span}), c.room.Dir(), c.key, c.cacher.Cached)
 	if errors.Is(err, compilecache.ErrEmpty) {
 		return err.Error(), nil
 	}
@@ -68,5 +69,28 @@ func (c *compiled) publish(ctx context.Context) (said string, err error) {
 	}
 	pack := source.File{Path: packName, Size: size, Digest: source.Digest{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}}
 	said = fmt.Sprintf("published %s: %d files, %d bytes, packed %d", c.uri, contents.Files, contents.Bytes, size)
-	return said, to.Create(ctx, pack, f)
+	return said, to.Create(ctx, pack, telling{io.TeeReader(f, &pulse{span: span}), f})
+}
+
+// telling is a file whose bytes tell that they move.
+type telling struct {
+	io.Reader
+	io.Seeker
+}
+
+// A pulse tells, once a second at most, how many bytes have moved.
+type pulse struct {
+	span lifecycle.Scope
+	done int64
+	next time.Time
+}
+
+// Write implements io.Writer.
+func (p *pulse) Write(b []byte) (int, error) {
+	p.done += int64(len(b))
+	if now := time.Now(); now.After(p.next) {
+		p.next = now.Add(time.Second)
+		p.span.Progress(p.done, 0, "")
+	}
+	return len(b), nil
 }

@@ -132,7 +132,7 @@ func (s *startup) files(ctx context.Context) error {
 		}
 		err := s.wait(ctx, entry)
 		if err == nil {
-			s.takeCompiled(ctx, s.state.Source, s.state.Manifest)
+			s.takeCompiled(ctx, s.state.Spec, s.state.Source, s.state.Manifest)
 			return nil
 		}
 		if !errors.Is(err, lifecycle.Canceled) || ctx.Err() != nil {
@@ -200,7 +200,7 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	if err != nil {
 		return err
 	}
-	man := s.state.Manifest
+	man, spec := s.state.Manifest, s.state.Spec // download writes into that of the state
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return s.stage(ctx, lifecycle.StageCheck, "", func(ctx context.Context, _ lifecycle.Scope) error {
@@ -210,7 +210,7 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	g.Go(func() error { return s.download(ctx, src, man, entry) })
 	g.Go(func() error { return s.extraFiles(ctx) })
 	g.Go(func() error {
-		s.takeCompiled(ctx, src, man)
+		s.takeCompiled(ctx, spec, src, man)
 		return nil
 	})
 	return g.Wait()

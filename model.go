@@ -164,8 +164,9 @@ func (m *model) source() string {
 // checkOptions leave out the files that the engine is told not to use.
 func (m *model) checkOptions() *source.CheckOptions {
 	k := m.cfg.EngineKwargs
-	_, elsewhere := k.Extra["tokenizer"]
-	elsewhere = elsewhere || m.cfg.ModelLoadingConfig.TokenizerSource != ""
+	_, vllms := k.Extra["tokenizer"]
+	_, sglangs := k.Extra["tokenizer_path"]
+	elsewhere := vllms || sglangs || m.cfg.ModelLoadingConfig.TokenizerSource != ""
 	skipped, _ := k.Extra["skip_tokenizer_init"].(bool)
 	return &source.CheckOptions{
 		NoTokenizer: elsewhere || skipped, NoWeights: k.LoadFormat == "dummy",

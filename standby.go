@@ -54,6 +54,13 @@ func (s *standby) place(ctx context.Context, share int) (spec engine.Spec, err e
 	return spec, err
 }
 
+// retire ends s where it cannot become a replica of m.
+func (s *standby) retire(m *model) {
+	if !s.fits(m, s.node) {
+		s.cancel(errors.New("the configuration has changed"))
+	}
+}
+
 // fits reports whether s can become a replica of m on n: it was launched as one of m's would be.
 func (s *standby) fits(m *model, n replica.Node) bool {
 	driver, ok := m.engine.(engine.Preloader)

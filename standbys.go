@@ -120,7 +120,12 @@ func (p *standbys) launch(ctx context.Context) *standby {
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	// A replica that it becomes outlives ctx by its drain.
 	s.early = engine.Preload(context.WithoutCancel(ctx), m.engine, spec, m.engineOptions(s.node, s.span, m.opts.Logger))
-	p.update(func() { p.waiting = append(p.waiting, s) })
+	p.update(func() {
+		p.waiting = append(p.waiting, s)
+		if p.model != m {
+			s.retire(p.model) // an Update came meanwhile
+		}
+	})
 	return s
 }
 
@@ -246,9 +251,7 @@ func (p *standbys) serve(m *model) {
 	p.update(func() {
 		p.model, p.failures, p.retry, p.lastErr = m, 0, time.Time{}, nil
 		for _, s := range p.waiting {
-			if !s.fits(m, s.node) {
-				s.cancel(errors.New("the configuration has changed"))
-			}
+			s.retire(m)
 		}
 	})
 }

@@ -94,11 +94,11 @@ func (d *Deployment) replace(ctx context.Context, app *application, old, next *m
 
 // closeFiles gives back the files of all models, when no replica is left.
 func (d *Deployment) closeFiles() {
+	d.revising.Lock() // an Update ends soon: its set has
+	defer d.revising.Unlock()
 	for m := range d.models() {
 		m.nodes.close()
 	}
-	d.revising.Lock() // an Update ends soon: its set has
-	defer d.revising.Unlock()
 	for _, m := range d.retired {
 		m.nodes.close()
 	}

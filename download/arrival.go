@@ -42,6 +42,9 @@ type Arrival struct {
 //
 // report, which may be nil, is called by one goroutine until Done.
 func (c *Cache) Stream(ctx context.Context, m *Manager, src source.Source, man *source.Manifest, report func(Progress)) (*Arrival, error) {
+	if m == nil {
+		m = Default
+	}
 	a := &Arrival{manifest: man, begun: make(chan struct{}), done: make(chan struct{})}
 	a.name = func(f source.File) string { return f.Path }
 	ctx, a.cancel = context.WithCancel(ctx)

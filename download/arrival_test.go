@@ -47,9 +47,9 @@ func TestReadersAreServedFirst(t *testing.T) {
 	begin, rest := make(chan struct{}), make(chan struct{})
 	src.fault = func(c call) (io.ReadCloser, error) {
 		if c.off == 0 && c.file.Path == "a" {
-			<-begin
+			c.wait(begin)
 		} else if c.off < 5*mib || c.off >= 7*mib || c.file.Path != "b" {
-			<-rest
+			c.wait(rest)
 		}
 		return nil, nil
 	}
@@ -79,7 +79,7 @@ func TestReadersNeedNotWaitForARange(t *testing.T) {
 	src := newMemory(map[string][]byte{"a": random(1, 2*mib)}, "sha256")
 	rest := make(chan struct{})
 	src.fault = func(c call) (io.ReadCloser, error) {
-		return src.body(io.MultiReader(bytes.NewReader(c.data[:mib]), &gated{rest, bytes.NewReader(c.data[mib:])})), nil
+		return src.body(io.MultiReader(bytes.NewReader(c.data[:mib]), &gated{c, rest, bytes.NewReader(c.data[mib:])})), nil
 	}
 	m := &download.Manager{Budget: &download.Budget{Connections: 1}, PartSize: 2 * mib}
 	r := stream(t, m, src, t.TempDir()).Reader()
@@ -90,13 +90,15 @@ func TestReadersNeedNotWaitForARange(t *testing.T) {
 	require.NoError(t, r.Verified(t.Context()))
 }
 
+// gated has its bytes when open is closed, or the call has ended.
 type gated struct {
+	call
 	open <-chan struct{}
 	io.Reader
 }
 
 func (g *gated) Read(p []byte) (int, error) {
-	<-g.open
+	g.wait(g.open)
 	return g.Reader.Read(p)
 }
 
@@ -158,9 +160,9 @@ func TestReadersLearnOfWrongBytes(t *testing.T) {
 				case call.file.Path == "b":
 					return nil, nil
 				case call.try > 1:
-					<-second
+					call.wait(second)
 				default:
-					<-opened
+					call.wait(opened)
 				}
 				if call.try <= c.tries {
 					return src.body(bytes.NewReader(c.wrong(call))), nil
@@ -257,8 +259,8 @@ func TestArrivalsShare(t *testing.T) {
 	t.Parallel()
 	src, store := newMemory(map[string][]byte{"a": random(1, 4*mib)}, "sha256"), t.TempDir()
 	rest := make(chan struct{})
-	src.fault = func(call) (io.ReadCloser, error) {
-		<-rest
+	src.fault = func(c call) (io.ReadCloser, error) {
+		c.wait(rest)
 		return nil, nil
 	}
 	a := stream(t, single(), src, store)

@@ -152,6 +152,7 @@ func (a *assembly) restart(partSize int64) ([]*part, error) {
 		return nil, err
 	}
 	a.parts = nil
+	a.left.Store(0) // a question that was repeated has counted more than once
 	a.ordered.Load().restart()
 	return a.expect(finding{file: a.file}.ranges(partSize)), nil
 }

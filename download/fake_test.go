@@ -44,6 +44,14 @@ type call struct {
 	data   []byte // the bytes asked for
 }
 
+// wait ends with the call, so that a test that fails does not hang.
+func (c call) wait(begin <-chan struct{}) {
+	select {
+	case <-begin:
+	case <-c.ctx.Done():
+	}
+}
+
 func newMemory(files map[string][]byte, algorithm string) *memory {
 	s := &memory{uri: "mem://model", data: files, counts: map[string]int{}}
 	for path, data := range files {

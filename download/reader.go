@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -192,7 +193,11 @@ func (b *body) wait() (int64, error) {
 		return min(n, b.end-b.off), nil
 	}
 	var err error
-	if b.file, err = b.reader.arrival.open(b.asm, b.of); err != nil {
+	b.file, err = b.reader.arrival.open(b.asm, b.of)
+	if _, refused := errors.AsType[*fs.PathError](err); refused && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err // the system's, such as too many open files
+	}
+	if err != nil {
 		return 0, b.withdrawn(err)
 	}
 	return min(n, b.end-b.off), nil

@@ -13,7 +13,7 @@ type GatewayOptions struct {
 	Keys        Keys          // one of them is asked for; none: no key is needed
 	Origins     []string      // of web pages that may call, as "https://chat.example", or "*"; none: no CORS
 	MaxBody     int64         // bytes of a request; 0 means 32 MiB, which holds a prompt of millions of tokens
-	Bodies      int64         // bytes of requests above 64 KiB that are held until their answers begin; more wait; 0 means 512 MiB, MaxBody at least
+	Bodies      int64         // bytes of requests above 64 KiB that are held until their answers begin, those of unknown length as MaxBody; more wait; 0 means 512 MiB, MaxBody at least
 	BodyWithin  time.Duration // a request's body has to arrive; 0 means 1m
 	WriteWithin time.Duration // a client has to take what it is sent next; 0 means 1m
 	_           struct{}

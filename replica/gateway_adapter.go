@@ -85,6 +85,7 @@ func refuseAdapter(w http.ResponseWriter, name string, err error) {
 		w.Header().Set("Retry-After", "1")
 		writeError(w, http.StatusServiceUnavailable, apiError{Type: "server_error", Code: "adapter_unavailable", Message: brief.Error()})
 	default:
+		brief.Hint = "ask who runs this service" // the source's own hint tells of buckets and credentials
 		writeError(w, http.StatusBadGateway, apiError{Type: "server_error", Code: "adapter_error", Message: brief.Error()})
 	}
 }

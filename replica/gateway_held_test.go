@@ -163,7 +163,7 @@ func TestAnEngineWithoutRoomIsNotTheEnd(t *testing.T) {
 							_, _ = fmt.Fprintf(w, `{"error":{"message":"from %d"}}`, e.serial)
 						}
 					}}
-					set, _, _ := serving(t, m, 2, nil)
+					set, _, _ := serving(t, m, 2, func(o *replica.SetOptions) { o.Pick = replica.RoundRobin() }) // so that each is asked
 					waitReady(t, set, 2)
 					h := replica.GatewayVia(nil, m, set)
 					for range 10 {

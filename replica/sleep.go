@@ -17,7 +17,7 @@ const StageAsleep lifecycle.Stage = "asleep"
 type Sleeper interface {
 	Instance
 	Sleep(ctx context.Context) error
-	Wake(ctx context.Context) error
+	Wake(ctx context.Context) error // also where it may not sleep
 }
 
 // turnWithin is how long an engine may take to fall asleep or to wake: it moves all weights.
@@ -50,7 +50,12 @@ func (b *bed) tick() <-chan time.Time {
 // in doubt.
 func (s *Set) rest(ctx context.Context, m *member, scope lifecycle.Scope) {
 	b := m.bed
-	b.turn <- struct{}{}
+	select {
+	case b.turn <- struct{}{}:
+	default: // a request has it: it wakes
+		b.timer.Reset(b.after)
+		return
+	}
 	defer func() { <-b.turn }()
 	s.mu.Lock()
 	idle := time.Since(m.idleSince)
@@ -64,12 +69,14 @@ func (s *Set) rest(ctx context.Context, m *member, scope lifecycle.Scope) {
 	ctx, cancel := context.WithTimeout(ctx, turnWithin)
 	defer cancel()
 	// A request that comes meanwhile waits for the turn.
-	if err := m.instance.(Sleeper).Sleep(ctx); err != nil {
-		s.suspect(m, err)
-		return
+	err := m.instance.(Sleeper).Sleep(ctx)
+	if err == nil || ctx.Err() != nil { // one that gave no word may sleep: it is woken before the next request
+		b.sleep = scope.Begin(StageAsleep, "no request for "+b.after.String())
+		s.update(func() { m.Asleep = true })
 	}
-	b.sleep = scope.Begin(StageAsleep, "no request for "+b.after.String())
-	s.update(func() { m.Asleep = true })
+	if err != nil {
+		s.suspect(m, err)
+	}
 }
 
 // awake returns once m, which the caller has reserved, does not sleep. What has begun is

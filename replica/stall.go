@@ -43,6 +43,9 @@ func (w stallWatch) stop() {
 func (s *Set) stalled(m *member, limit time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if m.Asleep { // it wakes for its requests: the limit begins after that
+		m.busySince = time.Now()
+	}
 	quiet := min(time.Since(time.Unix(0, m.lastByte.Load())), time.Since(m.busySince))
 	if m.Inflight <= m.preparing || quiet < limit || m.Stage != lifecycle.StageReady {
 		return false

@@ -117,19 +117,41 @@ func missing(spec engine.Spec, name string, err error, hint string) error {
 func companionsOf(spec engine.Spec) []string {
 	var names []string
 	for _, option := range companions {
-		if name, ok := driver.Plain(spec.Kwargs[option]).(string); ok && name != "" && !filepath.IsAbs(name) {
-			names = append(names, path.Clean(filepath.ToSlash(name)))
+		for _, name := range companionNames(driver.Plain(spec.Kwargs[option])) {
+			if name != "" && !filepath.IsAbs(name) {
+				names = append(names, path.Clean(filepath.ToSlash(name)))
+			}
 		}
 	}
 	return names
 }
 
-// inFolder makes the file that words name for an option one of the model's folder.
-func inFolder(spec engine.Spec, name string, words []string) []string {
-	if len(words) == 2 && slices.Contains(companions, name) && !filepath.IsAbs(words[1]) {
-		words[1] = filepath.Join(spec.Dir, words[1])
+// companionNames are the files of a value: one, a list, or several joined by commas. flags
+// refuses what is neither.
+func companionNames(value any) (names []string) {
+	switch v := value.(type) {
+	case string:
+		return strings.Split(v, ",")
+	case []any:
+		for _, e := range v {
+			names = append(names, companionNames(e)...)
+		}
 	}
-	return words
+	return names
+}
+
+// inFolder makes the files that words name for an option some of the model's folder.
+func inFolder(spec engine.Spec, name string, words []string) []string {
+	if len(words) != 2 || !slices.Contains(companions, name) {
+		return words
+	}
+	files := strings.Split(words[1], ",")
+	for i, file := range files {
+		if !filepath.IsAbs(file) {
+			files[i] = filepath.Join(spec.Dir, file)
+		}
+	}
+	return []string{words[0], strings.Join(files, ",")}
 }
 
 func chooseFiles(spec engine.Spec, m *source.Manifest) (*source.Manifest, error) {

@@ -76,7 +76,7 @@ func ownOptions(spec engine.Spec) []string {
 func environment(spec engine.Spec) lifecycle.EnvVars {
 	env := engine.BaseEnv(os.Environ())
 	if devices := strings.Join(spec.Devices, ","); devices != "" {
-		env["CUDA_VISIBLE_DEVICES"] = devices
+		env["CUDA_VISIBLE_DEVICES"], env["GGML_VK_VISIBLE_DEVICES"] = devices, devices // of CUDA and of Vulkan
 	}
 	maps.Copy(env, spec.Env)
 	return env

@@ -47,8 +47,9 @@ const (
 // reserved are the options that this package sets, that fetch another model, or that would
 // cut the host off from the server, with what to use instead.
 var reserved = map[string]string{ //nolint:gosec // names, not credentials
-	"model": "set model_file to choose among the files of model_source",
-	"alias": "set model_loading_config.model_id", "metrics": "it is always on", "tags": "model_id names the model",
+	"model":     "set model_file to choose among the files of model_source",
+	"tokenizer": "it is in the GGUF file: remove tokenizer_source",
+	"alias":     "set model_loading_config.model_id", "metrics": "it is always on", "tags": "model_id names the model",
 	"host": hostsAddress, "port": hostsAddress, "reuse_port": hostsAddress, "api_prefix": "routes are chosen where clients come in",
 	"api_key": loopback, "api_key_file": loopback, "ssl_key_file": loopback, "ssl_cert_file": loopback,
 	"model_url": hostsModel, "docker_repo": hostsModel, "hf_repo": hostsModel, "hf_file": hostsModel, "mmproj_url": hostsModel,

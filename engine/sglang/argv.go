@@ -38,10 +38,13 @@ var reserved = map[string]string{
 // elsewhere are the names that vLLM has for an option.
 var elsewhere = map[string]string{ //nolint:gosec // names, not credentials
 	"max_model_len": "context_length", "max_num_seqs": "max_running_requests", "gpu_memory_utilization": "mem_fraction_static",
-	"enforce_eager": "disable_cuda_graph", "max_num_batched_tokens": "chunked_prefill_size", "tokenizer": "tokenizer_path",
+	"enforce_eager": "disable_cuda_graph", "max_num_batched_tokens": "chunked_prefill_size",
 	"enable_prefix_caching": "disable_radix_cache, with the other sense", "data_parallel_size": "dp_size", "seed": "random_seed",
 	"compilation_config": "enable_torch_compile",
 }
+
+// tokenizerPath is SGLang's name of what vLLM calls tokenizer.
+const tokenizerPath = "tokenizer_path" //nolint:gosec // a name, not a credential
 
 // flags writes spec's kwargs as options, sorted by name. The error joins one Invalid per
 // kwarg that is unknown, reserved, or has a value that its option cannot take. Without a
@@ -53,6 +56,12 @@ func flags(spec engine.Spec, known options) ([]string, error) {
 		value := driver.Plain(spec.Kwargs[name])
 		if value == nil {
 			continue
+		}
+		if name == "tokenizer" { // as vLLM calls it; what tokenizer_source of a configuration becomes
+			if driver.Plain(spec.Kwargs[tokenizerPath]) != nil {
+				continue
+			}
+			name = tokenizerPath
 		}
 		words, err := flag(name, value, known)
 		if err != nil {

@@ -34,8 +34,9 @@ func checkModel(spec engine.Spec) error {
 		return err
 	}
 	return source.CheckModel(ctx, src, m, &source.CheckOptions{
-		NoTokenizer: driver.Plain(spec.Kwargs["tokenizer_path"]) != nil || driver.Plain(spec.Kwargs["skip_tokenizer_init"]) == true,
-		NoWeights:   driver.Plain(spec.Kwargs["load_format"]) == "dummy",
+		NoTokenizer: driver.Plain(spec.Kwargs[tokenizerPath]) != nil || driver.Plain(spec.Kwargs["tokenizer"]) != nil ||
+			driver.Plain(spec.Kwargs["skip_tokenizer_init"]) == true,
+		NoWeights: driver.Plain(spec.Kwargs["load_format"]) == "dummy",
 	})
 }
 

@@ -67,7 +67,9 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 		env["PATH"] = filepath.Dir(inst.path) + string(filepath.ListSeparator) + env["PATH"]
 	}
 	env["PYTHONUNBUFFERED"] = "1" // a line is progress when it is written, not when a buffer is full
-	env["HF_HUB_OFFLINE"] = "1"   // the model is here
+	if !readsHub(spec) {
+		env["HF_HUB_OFFLINE"] = "1" // the model is here
+	}
 	env["SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION"] = "false"
 	if devices := strings.Join(spec.Devices, ","); devices != "" {
 		env["CUDA_VISIBLE_DEVICES"] = devices
@@ -77,6 +79,17 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	}
 	maps.Copy(env, spec.Env)
 	return env
+}
+
+// readsHub reports whether spec names what SGLang may have to fetch from the hub itself.
+func readsHub(spec engine.Spec) bool {
+	for _, name := range []string{"tokenizer", tokenizerPath, "speculative_draft_model_path", "speculative_draft_model", "lora_paths"} {
+		value := driver.Plain(spec.Kwargs[name])
+		if path, ok := value.(string); value != nil && (!ok || path != "" && !filepath.IsAbs(path)) {
+			return true
+		}
+	}
+	return false
 }
 
 // coreBinding keeps a replica of one rank on its cores; those of several share them.

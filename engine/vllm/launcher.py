@@ -12,7 +12,8 @@ be unset. The end of the input ends the process.
 On the CPU, engine core and workers become forks of this process, so that nothing is imported
 twice; elsewhere they are spawned as vLLM does by itself, since a device that is initialised
 does not survive a fork. What is in the way of forks (a variable of the user's, a second
-thread) leaves vLLM's own way, too, and where something is not as expected the process
+thread when the imports are over) leaves vLLM's own way, too; later threads, as of an exporter
+of spans, are forked past as vLLM does where it is told to fork. And where something is not as expected the process
 becomes vLLM as started by hand; the line says which.
 
 Internals that this relies on, as in vLLM 0.32.0:
@@ -206,10 +207,12 @@ def begin_child():
         from opentelemetry import context
 
         context.attach(context.Context())  # the span around the fork is another process's: TRACEPARENT tells it
-    cores = re.findall(r"\d+", os.environ.get("GOMP_CPU_AFFINITY") or os.environ.get("OMP_PLACES") or "")
+    # Lists as vLLM writes them, and nothing that a user may have written, such as 0-7.
+    cores = re.fullmatch(r"\{?(\d+(?:[ ,]\d+)*)\}?", os.environ.get("GOMP_CPU_AFFINITY") or os.environ.get("OMP_PLACES") or "")
+    cores = cores or re.search(r"proclist=\[(\d+(?:,\d+)*)\]", os.environ.get("KMP_AFFINITY", ""))
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if cores:
-        os.sched_setaffinity(0, map(int, cores))
+        os.sched_setaffinity(0, map(int, re.findall(r"\d+", cores[1])))
     if threads.isdigit():
         sys.modules["torch"].set_num_threads(int(threads))
 

@@ -41,9 +41,7 @@ func (r Rooms) Open(ctx context.Context) (*Room, error) {
 		return nil, err
 	}
 	defer func() { _ = gate.Close() }()
-	if err := r.sweep(); err != nil {
-		return nil, err
-	}
+	r.sweep()
 	lock, err := os.CreateTemp(r.path, "*"+lockSuffix)
 	if err != nil {
 		return nil, err
@@ -62,35 +60,24 @@ func (r Rooms) room(name string) *Room {
 	return &Room{path: path, lock: flock.New(path + lockSuffix)}
 }
 
-// sweep removes the rooms whose owners are gone. The gate keeps it from one that is made.
-func (r Rooms) sweep() error {
-	entries, err := os.ReadDir(r.path)
-	if err != nil {
-		return err
-	}
-	var errs []error
+// sweep removes the rooms whose owners are gone. The gate keeps it from one that is made. What
+// cannot be removed now, as an engine still writes, is left to a later start.
+func (r Rooms) sweep() {
+	entries, _ := os.ReadDir(r.path) // of none, if it cannot be read
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), lockSuffix)
 		if !ok || name == "" {
 			continue
 		}
 		room := r.room(name)
-		free, err := room.lock.TryLock()
-		if free {
-			err = room.Close()
+		if free, _ := room.lock.TryLock(); free {
+			_ = room.Close()
 		}
-		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
 }
 
 // Dir is where the engine keeps its files.
 func (r *Room) Dir() string { return filepath.Join(r.path, cacheName) }
-
-// Clear removes what is in Dir.
-func (r *Room) Clear() error {
-	return errors.Join(os.RemoveAll(r.Dir()), os.Mkdir(r.Dir(), dirMode))
-}
 
 // Create makes a file beside Dir that goes with the room.
 func (r *Room) Create(name string) (*os.File, error) {

@@ -100,7 +100,7 @@ func TestAParkedConnectionGoesOn(t *testing.T) {
 // server has them in its buffer while it waits.
 func TestABegunRequestIsNotParked(t *testing.T) {
 	t.Parallel()
-	for _, begun := range []string{"G", "GET", "GET /two HT"} {
+	for _, begun := range []string{"G", "GET", "GET /two HT", "GET /two HTTP/1.1\r\n"} {
 		t.Run(begun, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, time.Minute)

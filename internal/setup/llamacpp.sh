@@ -19,7 +19,7 @@ program=$dir/bin/llama-server
 say() { printf 'llamacpp.sh: %s\n' "$*" >&2; }
 if [ -f "$dir/.installed" ]; then echo "$program"; exit 0; fi
 command -v python3 >/dev/null || { say 'python3 is missing: apt-get install python3 python3-venv'; exit 1; }
-ldconfig -p | grep -q libgomp.so.1 || { say 'libgomp1 is missing: apt-get install libgomp1'; exit 1; }
+ldconfig -p | grep libgomp.so.1 >/dev/null || { say 'libgomp1 is missing: apt-get install libgomp1'; exit 1; }
 mkdir -p "$cache"
 exec 9>"$dir.lock"
 flock 9 # a second install waits for the first

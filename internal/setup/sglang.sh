@@ -19,7 +19,7 @@ dir=$cache/sglang-$version
 say() { printf 'sglang.sh: %s\n' "$*" >&2; }
 if [ -f "$dir/.installed" ]; then echo "$dir/bin/sglang"; exit 0; fi
 command -v python3 >/dev/null || { say 'python3 is missing: apt-get install python3 python3-venv'; exit 1; }
-ldconfig -p | grep -q libnuma.so.1 || { say 'libnuma1 is missing: apt-get install libnuma1'; exit 1; }
+ldconfig -p | grep libnuma.so.1 >/dev/null || { say 'libnuma1 is missing: apt-get install libnuma1'; exit 1; }
 mkdir -p "$cache"
 exec 9>"$dir.lock"
 flock 9 # a second install waits for the first

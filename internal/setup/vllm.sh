@@ -20,7 +20,7 @@ say() { printf '%s\n' "$*" >&2; }
 if [ -f "$done" ]; then echo "$dir/bin/vllm"; exit 0; fi
 
 command -v python3 >/dev/null || { say "vllm.sh: python3 is missing: apt-get install python3 python3-venv"; exit 1; }
-ldconfig -p | grep -q libnuma.so.1 || { say "vllm.sh: libnuma1 is missing: apt-get install libnuma1"; exit 1; }
+ldconfig -p | grep libnuma.so.1 >/dev/null || { say "vllm.sh: libnuma1 is missing: apt-get install libnuma1"; exit 1; }
 command -v g++ >/dev/null || say "vllm.sh: warning: no g++: torch.compile will fail; use enforce_eager or apt-get install g++"
 
 mkdir -p "$cache"

@@ -95,7 +95,8 @@ func TestProcessesShareADownload(t *testing.T) {
 		g.Go(cmd.Run)
 	}
 	require.NoError(t, g.Wait())
-	require.Equal(t, int64(len(data)), sent.Load())
+	require.GreaterOrEqual(t, sent.Load(), int64(len(data)))
+	require.Less(t, sent.Load(), int64(len(data))*3/2, "a range that was cut may have been on its way, and no more")
 	require.Equal(t, 1, count(h, false, "/resolve-cache/"))
 	requireFile(t, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir, weights, string(data))
 }

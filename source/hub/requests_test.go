@@ -115,6 +115,7 @@ func TestPausesAreKept(t *testing.T) {
 		for header, status := range map[string]int{"Retry-After: 1": 503, `RateLimit: "api";r=0;t=0`: 429} {
 			t.Run(name+" "+header, func(t *testing.T) {
 				t.Parallel()
+				f := f // each has its own Do
 				h := hubtest.New(t)
 				h.PageSize = 1
 				h.Put(id, "config.json", []byte("{}"))

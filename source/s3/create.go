@@ -32,7 +32,13 @@ func (b *bucket) Create(ctx context.Context, f source.File, content io.ReadSeeke
 	if sum, err := hex.DecodeString(f.Digest.Hex); err == nil && f.Digest.Algorithm == "sha256" {
 		in.ChecksumSHA256 = aws.String(base64.StdEncoding.EncodeToString(sum))
 	}
-	_, err := call(ctx, b, thrice, in, b.client.PutObject)
+	put := func(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+		if _, err := content.Seek(0, io.SeekStart); err != nil { // after new credentials or another region it is sent once more
+			return nil, err
+		}
+		return b.client.PutObject(ctx, in, o...)
+	}
+	_, err := call(ctx, b, thrice, in, put)
 	switch statusOf(err) {
 	case http.StatusPreconditionFailed, http.StatusConflict: // it is there, or another one brings it just now
 		return fmt.Errorf("%s %s: %w", opCreate, b.loc.at(key), fs.ErrExist)

@@ -71,7 +71,7 @@ func newLab(ctx context.Context, o *options, now io.Writer) (*lab, error) {
 	}
 	size, err := l.prepare()
 	if err != nil {
-		_ = os.RemoveAll(l.work) // it was made here
+		l.remove()
 		return nil, err
 	}
 	l.disk, l.nodisk = newDisk(l.work, int64(o.kills+4)*size+(64<<20))
@@ -112,7 +112,12 @@ func (l *lab) close() {
 	if l.disk != nil {
 		l.disk.close()
 	}
-	_ = os.RemoveAll(l.work) // it was made here
+	l.remove()
+}
+
+// remove removes the folders that were made here.
+func (l *lab) remove() {
+	_ = os.RemoveAll(l.work)
 	if l.made != "" {
 		_ = os.RemoveAll(l.made)
 	}

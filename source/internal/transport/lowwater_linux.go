@@ -2,15 +2,18 @@ package transport
 
 import (
 	"cmp"
+	"errors"
 	"net"
+	"os"
 	"syscall"
+	"time"
 )
 
 // A lowWater is a connection whose kernel wakes the reader of a body when as much has
 // arrived as was asked for, at most lowWaterMax: on links that bring a little at a time
 // this saves a third of the CPU time. HTTP/1.1 asks for so much only when so much is due,
 // so that the wait ends; everything smaller, such as headers and what lies below TLS, is
-// read as it comes.
+// read as it comes, and so is what a slow link has brought within patience.
 type lowWater struct {
 	net.Conn
 	raw  syscall.RawConn
@@ -20,6 +23,7 @@ type lowWater struct {
 const (
 	lowWaterMin = 128 << 10 // TLS through a proxy never asks for so much
 	lowWaterMax = 256 << 10
+	patience    = time.Second
 )
 
 // waiting makes c a lowWater where it is a socket.
@@ -37,11 +41,15 @@ func waiting(c net.Conn) net.Conn {
 
 // Read implements net.Conn.
 func (c *lowWater) Read(p []byte) (int, error) {
-	mark := 1
-	if len(p) >= lowWaterMin {
-		mark = min(len(p), lowWaterMax)
+	if len(p) >= lowWaterMin && c.set(min(len(p), lowWaterMax)) == nil {
+		_ = c.SetReadDeadline(time.Now().Add(patience)) // HTTP/1.1 sets none for answers
+		n, err := c.Conn.Read(p)
+		_ = c.SetReadDeadline(time.Time{})
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
 	}
-	if err := c.set(mark); err != nil && c.mark > mark {
+	if err := c.set(1); err != nil {
 		return 0, err // the wait could last for ever
 	}
 	return c.Conn.Read(p)
