@@ -190,13 +190,27 @@ func TestAStoppedEngineIsReplaced(t *testing.T) {
 	cfg.CallbackConfig.Instance = told
 	d := begin(t, o, cfg)
 	require.NoError(t, d.Ready(t.Context()))
-	require.NoError(t, syscall.Kill(engines(t, d)[0], syscall.SIGSTOP))
+	freeze(t, engines(t, d)[0])
 	code, body := chat(t, d.Handler(), "", "tiny")
 	require.Equal(t, http.StatusOK, code, body)
 	st := d.Status()[0].Replicas[0]
 	require.Equal(t, 1, st.Restarts)
 	require.Contains(t, st.LastError, "no sign of life")
 	require.ErrorContains(t, <-told.causes, "no sign of life")
+}
+
+// freeze stops a process, and returns when none of its threads runs any more.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	require.Eventually(t, func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		require.NoError(t, err)
+		return len(threads) > 0 && !slices.ContainsFunc(threads, func(path string) bool {
+			stat, err := os.ReadFile(path)
+			return err == nil && !strings.Contains(string(stat), ") T ")
+		})
+	}, 10*time.Second, time.Millisecond)
 }
 
 // failures is a callback that tells of failures.
