@@ -66,9 +66,9 @@ func parse(args []string) (*options, error) {
 	o := new(options)
 	flags := flag.NewFlagSet("coldstart", flag.ContinueOnError)
 	flags.IntVar(&o.n, "n", 5, "rounds")
-	list(flags, &o.models, "models", "tiny,small", "tiny (3 MB), small (300 MB)")
-	list(flags, &o.caches, "caches", "cold,warm", "what a start finds")
-	list(flags, &o.peers, "peers", "plain", "plain (vllm serve), ray (Ray Serve LLM); ours always")
+	bench.Words(flags, &o.models, "models", "tiny,small", "tiny (3 MB), small (300 MB)")
+	bench.Words(flags, &o.caches, "caches", "cold,warm", "what a start finds")
+	bench.Words(flags, &o.peers, "peers", "plain", "plain (vllm serve), ray (Ray Serve LLM); ours always")
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:18999", "where each of them serves")
 	flags.StringVar(&o.markdown, "markdown", "", "also write the report to this file")
 	flags.DurationVar(&o.limit, "limit", 10*time.Minute, "on one start")
@@ -88,16 +88,6 @@ func parse(args []string) (*options, error) {
 		return nil, cli.Usage(flags, "-n has to be positive")
 	}
 	return o, nil
-}
-
-// list defines a flag of comma-separated words.
-func list(flags *flag.FlagSet, to *[]string, name, value, usage string) {
-	set := func(s string) error {
-		*to = slices.DeleteFunc(strings.Split(s, ","), func(w string) bool { return w == "" })
-		return nil
-	}
-	_ = set(value) // it never fails
-	flags.Func(name, fmt.Sprintf("%s (default %q)", usage, value), set)
 }
 
 func run(ctx context.Context, args []string) error {

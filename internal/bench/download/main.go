@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -59,10 +58,10 @@ func parse(args []string) (*options, error) {
 	flags := flag.NewFlagSet("download", flag.ContinueOnError)
 	flags.IntVar(&o.n, "n", 5, "timed runs of each program")
 	flags.Float64Var(&o.scale, "scale", 1, "multiplies the sizes of the sets")
-	list(flags, &o.servers, "servers", "nginx,tls,versitygw,minio,hub", "what to download from")
-	list(flags, &o.links, "links", "loopback,shaped", "what lies between")
-	list(flags, &o.sets, "sets", "model,small,one", "what to download")
-	list(flags, &o.peers, "peers", "", "programs, by a part of the name; ours always; empty means all")
+	bench.Words(flags, &o.servers, "servers", "nginx,tls,versitygw,minio,hub", "what to download from")
+	bench.Words(flags, &o.links, "links", "loopback,shaped", "what lies between")
+	bench.Words(flags, &o.sets, "sets", "model,small,one", "what to download")
+	bench.Words(flags, &o.peers, "peers", "", "programs, by a part of the name; ours always; empty means all")
 	flags.StringVar(&o.data, "data", "", "folder for the sets, kept; empty means a temporary one")
 	flags.StringVar(&o.target, "target", "", "folder to download to; empty means /dev/shm, else a temporary one")
 	flags.StringVar(&o.ours, "ours", "", "our program; empty means to build examples/download")
@@ -76,16 +75,6 @@ func parse(args []string) (*options, error) {
 		return nil, cli.Usage(flags, "-n and -scale have to be positive")
 	}
 	return o, nil
-}
-
-// list defines a flag of comma-separated words.
-func list(flags *flag.FlagSet, to *[]string, name, value, usage string) {
-	set := func(s string) error {
-		*to = slices.DeleteFunc(strings.Split(s, ","), func(w string) bool { return w == "" })
-		return nil
-	}
-	_ = set(value) // it never fails
-	flags.Func(name, fmt.Sprintf("%s (default %q)", usage, value), set)
 }
 
 func run(ctx context.Context, args []string) error {
