@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -164,24 +165,31 @@ func (e *streaming) read(spec engine.Spec) error {
 	return nil
 }
 
-// through deploys o's model for e, in replicas.
-func through(t *testing.T, o *origin, e *streaming, c *download.Cache, replicas int) *spinup.Deployment {
+// through deploys o's model for e, in replicas. An Update may turn to those of others.
+func through(t *testing.T, o *origin, e *streaming, c *download.Cache, replicas int, others ...*origin) *spinup.Deployment {
 	t.Helper()
 	e.t, e.dirs = t, map[string]string{}
 	opts := quiet()
 	opts.Sources = spinup.Sources()
-	opts.Sources.Handle("origin", func(context.Context, *url.URL, *source.OpenOptions) (source.Source, error) { return o, nil })
+	all := append(others, o)
+	opts.Sources.Handle("origin", func(_ context.Context, u *url.URL, _ *source.OpenOptions) (source.Source, error) {
+		return all[slices.IndexFunc(all, func(o *origin) bool { return o.uri == u.String() })], nil
+	})
 	opts.Sources.Handle("s3", s3.Opener(nil))
 	opts.Downloads = &download.Manager{Attempts: 2, Logger: quiet().Logger}
 	opts.Cache = c
 	opts.Engines = map[string]engine.Engine{"reference": e}
+	return begin(t, opts, o.config(replicas))
+}
+
+func (o *origin) config(replicas int) *spinup.LLMConfig {
 	n := spinup.NumReplicas(replicas)
-	return begin(t, opts, &spinup.LLMConfig{
+	return &spinup.LLMConfig{
 		LLMEngine:          "reference",
-		ModelLoadingConfig: spinup.ModelLoadingConfig{ModelID: "tiny", ModelSource: spinup.From("origin://host/model")},
+		ModelLoadingConfig: spinup.ModelLoadingConfig{ModelID: "tiny", ModelSource: spinup.From(o.uri)},
 		EngineKwargs:       spinup.EngineOptions{LoadFormat: "runai_streamer"},
 		DeploymentConfig:   spinup.DeploymentConfig{NumReplicas: &n},
-	})
+	}
 }
 
 // The engine reads the first bytes before the last have come, serves only when all are known
@@ -333,6 +341,34 @@ func TestStopWhileWeightsArrive(t *testing.T) {
 	require.NoError(t, d.Stop(t.Context()))
 	_, err := new(net.Dialer).DialContext(t.Context(), "tcp", e.specs[0].Store.Endpoint.Host)
 	require.Error(t, err, "the store is still there")
+}
+
+// Weights that only a refused Update wanted are not fetched any further.
+func TestARefusedUpdateFetchesNoMore(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	over := make(chan struct{})
+	next := &origin{uri: "origin://host/next", spoil: func(ctx context.Context, _ int, b []byte) io.Reader {
+		context.AfterFunc(ctx, func() { close(over) })
+		return io.MultiReader(bytes.NewReader(b[:len(b)/2]), after{ctx.Done(), broken{}})
+	}}
+	var read atomic.Int32
+	e := &streaming{first: func() {
+		if read.Add(1) == 2 { // the first one serves
+			cancel()
+		}
+	}}
+	d := through(t, &origin{uri: "origin://host/model"}, e, cache(t), 1, next)
+	require.NoError(t, d.Ready(t.Context()))
+	require.ErrorIs(t, d.Update(ctx, next.config(1)), lifecycle.Canceled)
+	select {
+	case <-over:
+	case <-time.After(time.Minute):
+		require.Fail(t, "the download goes on")
+	}
+	status, body := chat(t, d.Handler(), "", "tiny")
+	require.Equal(t, http.StatusOK, status, body)
 }
 
 // Of a bucket the engine reads from this host when it is told to, or cannot read it itself.

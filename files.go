@@ -18,8 +18,10 @@ import (
 // nodeFiles remembers, per node, the files of one model: all replicas of a node share one
 // download and one run of the …Distributed hooks. The zero value is ready to use.
 type nodeFiles struct {
-	mu    sync.Mutex
-	nodes map[string]*shared
+	mu      sync.Mutex
+	nodes   map[string]*shared
+	users   int  // replicas that start or run
+	retired bool // there will be no more
 }
 
 // shared is the work of the first replica of a node, and its result for the others.
@@ -73,10 +75,32 @@ func (n *nodeFiles) forget(node string, entry *shared) {
 	}
 }
 
-// close gives the leases back.
-func (n *nodeFiles) close() {
+// enter tells of a replica that needs the files until leave, which is to be called once.
+func (n *nodeFiles) enter() (leave func()) {
+	n.use(1)
+	return func() { n.use(-1) }
+}
+
+func (n *nodeFiles) use(more int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.users += more
+	n.clear()
+}
+
+// retire gives the files up, with what is still on its way, once no replica needs them.
+func (n *nodeFiles) retire() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.retired = true
+	n.clear()
+}
+
+// clear gives the leases back where nobody needs them; the caller holds the lock.
+func (n *nodeFiles) clear() {
+	if !n.retired || n.users > 0 {
+		return
+	}
 	for _, entry := range n.nodes {
 		entry.close()
 	}

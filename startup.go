@@ -28,6 +28,7 @@ type startup struct {
 // start implements replica.Start. On failure the OnFailure hook has run.
 func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node) (replica.Instance, error) {
 	defer m.standbys.starts()()
+	leave := m.nodes.enter()
 	s := &startup{model: m, scope: scope, state: &ReplicaState{
 		ReplicaID: scope.Replica, Config: m.cfg, Node: n, Downloads: m.opts.Downloads,
 		Log:     m.opts.Logger.With(slog.String("replica", scope.Replica)),
@@ -41,9 +42,10 @@ func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node
 		s.compiled.close()
 		m.telemetry.forget(scope.Replica, time.Now(), err)
 		m.standbys.forget(scope.Replica)
+		leave()
 		return nil, err
 	}
-	return newInstance(ctx, s, process), nil
+	return newInstance(ctx, s, process, leave), nil
 }
 
 func (s *startup) run(ctx context.Context) (*engine.Process, error) {
@@ -179,7 +181,7 @@ type instance struct {
 	leases  leases        // of its adapters
 }
 
-func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
+func newInstance(ctx context.Context, s *startup, p *engine.Process, leave func()) *instance {
 	i := &instance{startup: s, process: p, done: make(chan struct{})}
 	life, gone := context.WithCancel(ctx)
 	published := make(chan struct{})
@@ -197,6 +199,7 @@ func newInstance(ctx context.Context, s *startup, p *engine.Process) *instance {
 		if err := p.Err(); err != nil {
 			s.failed(ctx, err)
 		}
+		leave()
 	}()
 	return i
 }

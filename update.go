@@ -73,7 +73,7 @@ func (d *Deployment) replace(ctx context.Context, app *application, old, next *m
 		n = -1 // the present number, within the new bounds
 	}
 	if err := next.set.Update(ctx, n, next.start, next.setOptions(d.share)); err != nil {
-		d.retired = append(d.retired, next) // its replicas may still be on their way out
+		next.nodes.retire()
 		return err
 	}
 	next.standbys.serve(next)
@@ -84,11 +84,7 @@ func (d *Deployment) replace(ctx context.Context, app *application, old, next *m
 		}
 	}
 	d.revision.Unlock()
-	if ctx.Err() == nil { // its replicas have gone
-		old.nodes.close()
-	} else {
-		d.retired = append(d.retired, old)
-	}
+	old.nodes.retire()
 	return nil
 }
 
@@ -97,10 +93,7 @@ func (d *Deployment) closeFiles() {
 	d.revising.Lock() // an Update ends soon: its set has
 	defer d.revising.Unlock()
 	for m := range d.models() {
-		m.nodes.close()
-	}
-	for _, m := range d.retired {
-		m.nodes.close()
+		m.nodes.retire()
 	}
 }
 
