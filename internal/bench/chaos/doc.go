@@ -7,8 +7,8 @@
 //	go run ./internal/bench/chaos -engine vllm -accelerator none -kills 5 # SPINUP_VLLM=$(internal/setup/vllm.sh)
 //	go run ./internal/bench/chaos -faults kill,freeze -kills 3 -duration 5s -seed 7
 //
-// It begins with a time without faults, to compare with. Then, in an order that the seed
-// decides:
+// It begins with a start of one replica more (what a replacement may take), and a time under
+// load without faults (how long an answer takes). Then, in an order that the seed decides:
 //
 //   - kill: an engine by SIGKILL; of vLLM any of its processes
 //   - freeze: an engine by SIGSTOP, until its stall was found; SIGCONT comes after
@@ -20,8 +20,9 @@
 //   - scale: one replica more, then as many as before
 //   - stop: the end, with requests for long answers in flight
 //
-// A fault waits until no request is under way that has lost an engine and is at another: the
-// fifth engine that is lost ends a request, as it might be the reason.
+// A fault waits until all standbys are there (-standbys), and until no request is under way
+// that has lost an engine and is at another: the fifth engine that is lost ends a request, as
+// it might be the reason.
 //
 // Per kind it prints how many requests ended from the first fault of that kind to the next
 // fault of another: answered, retried on another replica, failed before their first byte,

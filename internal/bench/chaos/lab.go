@@ -166,6 +166,7 @@ func (l *lab) start(ctx context.Context) error {
 		Provisioner: &local.Provisioner{Accelerator: l.accelerator},
 		Limits:      replica.Limits{Stall: l.stall},
 		Pick:        l.routes.pick,
+		Standbys:    l.standbys,
 		Logger:      logger,
 	}, l.config())
 	if err != nil {
@@ -223,6 +224,12 @@ func (l *lab) linger(ctx context.Context, limit time.Duration) {
 func (l *lab) full(n int) bool {
 	s := l.dep.Status()[0]
 	return s.Ready == n && len(s.Replicas) == n
+}
+
+// standing reports that all standbys are ready.
+func (l *lab) standing() bool {
+	s := l.dep.Status()[0].Standbys
+	return s == nil || s.Ready == s.Wanted
 }
 
 // children are the processes below this one.

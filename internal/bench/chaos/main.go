@@ -28,7 +28,7 @@ const vLLM = "vLLM"
 // options are the flags.
 type options struct {
 	engine, model, accelerator string
-	replicas, kills            int
+	replicas, standbys, kills  int
 	rate                       float64
 	duration, pause            time.Duration
 	within, stall              time.Duration
@@ -45,6 +45,7 @@ func parse(args []string, usage io.Writer) (*options, error) {
 	flags.StringVar(&o.model, "model", "", "folder of the model; else the quickstart's, or a small one with random weights for vllm")
 	flags.StringVar(&o.accelerator, "accelerator", "", `"none" runs on the CPU`)
 	flags.IntVar(&o.replicas, "replicas", 2, "replicas, at least 2")
+	flags.IntVar(&o.standbys, "standbys", 0, "processes that wait to become a replica (Options.Standbys); a fault waits until they are there")
 	flags.IntVar(&o.kills, "kills", 20, "how many engines are killed; each other fault comes a fifth as often, at least once")
 	flags.Float64Var(&o.rate, "rate", 0, "requests per second, 10 or for vllm 2; beyond what the engines can do, all wait longer and longer")
 	flags.DurationVar(&o.duration, "duration", 20*time.Second, "of the time without faults at the beginning")
@@ -64,8 +65,8 @@ func parse(args []string, usage io.Writer) (*options, error) {
 		o.faults = append(o.faults, name)
 	}
 	o.defaults()
-	if o.replicas < 2 || o.kills < 0 || o.rate <= 0 || o.pause <= 0 || o.within <= 0 {
-		return nil, cli.Usage(flags, "-replicas is at least 2, -kills not negative, -rate, -pause and -within positive")
+	if o.replicas < 2 || o.standbys < 0 || o.kills < 0 || o.rate <= 0 || o.pause <= 0 || o.within <= 0 {
+		return nil, cli.Usage(flags, "-replicas is at least 2, -standbys and -kills not negative, -rate, -pause and -within positive")
 	}
 	return o, nil
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -28,12 +29,36 @@ func run(ctx context.Context, args []string, out, now io.Writer) error {
 	if err := l.start(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s, %s: chaos -engine %s -replicas %d -faults %s -kills %d -rate %v -seed %d\n\nfirst start: %v\n",
-		time.Now().Format(time.DateOnly), bench.Machine(), o.engine, o.replicas, strings.Join(o.faults, ","), o.kills, o.rate, o.seed, time.Since(begun).Round(time.Millisecond))
+	fmt.Fprintf(out, "%s, %s: chaos -engine %s -replicas %d -standbys %d -faults %s -kills %d -rate %v -duration %v -seed %d\n\nfirst start: %v\n",
+		time.Now().Format(time.DateOnly), bench.Machine(), o.engine, o.replicas, o.standbys, strings.Join(o.faults, ","), o.kills, o.rate, o.duration, o.seed, time.Since(begun).Round(time.Millisecond))
+	warm, err := l.warmStart(ctx)
+	if err != nil {
+		return errors.Join(err, l.end())
+	}
+	fmt.Fprintf(out, "warm start: %v\n", warm.Round(time.Millisecond))
 	if err := l.torment(ctx); err != nil {
 		return err
 	}
 	return l.report(out)
+}
+
+// warmStart is how long one replica more takes, without load and with the files here. A standby,
+// where there is to be one, has not imported yet.
+func (l *lab) warmStart(ctx context.Context) (took time.Duration, err error) {
+	begun := time.Now()
+	for _, n := range []int{l.replicas + 1, l.replicas} {
+		if err := l.dep.Scale(modelID, n); err != nil {
+			return 0, err
+		}
+		if !l.wait(ctx, l.within, func() bool { return l.full(n) }) {
+			return 0, fmt.Errorf("%d replicas are not there within %v: %s", n, l.within, l.describe())
+		}
+		if n > l.replicas {
+			took = time.Since(begun)
+		}
+	}
+	l.wait(ctx, l.within, l.standing)
+	return took, ctx.Err()
 }
 
 // torment puts the deployment under load, has all faults happen, and stops it.
@@ -65,7 +90,7 @@ func (l *lab) torment(ctx context.Context) error {
 func (l *lab) breakAll(ctx context.Context) error {
 	for _, name := range l.schedule() {
 		l.linger(ctx, l.pause)
-		l.wait(ctx, l.within, func() bool { return !l.routes.spare() })
+		l.wait(ctx, l.within, func() bool { return l.standing() && !l.routes.spare() })
 		if err := l.cause(ctx, name); err != nil {
 			return err
 		}
