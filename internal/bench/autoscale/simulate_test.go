@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -22,4 +23,20 @@ func TestAStepIsFollowedWithinTheDelays(t *testing.T) {
 	eager := simulate(c, traffics()[0], time.Minute, 1)
 	require.Less(t, eager.reaction, r.reaction)
 	require.Less(t, eager.waits, r.waits)
+}
+
+func TestRecordedTraffic(t *testing.T) {
+	t.Parallel()
+	const file = "TIMESTAMP,Tokens\r\n2023-11-16 18:17:03.5,1\r\n2023-11-16 18:17:05.0319600,2\r\n2023-11-16 18:17:25,3"
+	tr, err := recorded("trace.csv", strings.NewReader(file), 5)
+	require.NoError(t, err)
+	require.Equal(t, 30*time.Second, tr.long)
+	for at, rate := range map[time.Duration]float64{0: 1, 9 * time.Second: 1, 10 * time.Second: 0, 29 * time.Second: 0.5} {
+		require.InDelta(t, rate, tr.rate(at), 1e-9, at)
+	}
+	require.InDelta(t, 15, simulate(replica.Scaling{Max: 9, Target: 1, Interval: time.Second, LookBack: time.Second}, tr, time.Second, 1).requests, 12)
+	for says, file := range map[string]string{"line 3": file[:50] + "\nno moment,1\n", "no line begins": "TIMESTAMP\n"} {
+		_, err := recorded("trace.csv", strings.NewReader(file), 1)
+		require.ErrorContains(t, err, says)
+	}
 }
