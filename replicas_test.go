@@ -304,6 +304,34 @@ func TestScaleFromZeroWithARealEngine(t *testing.T) {
 	}
 }
 
+// One replica becomes four while eight clients ask, and one again while one asks. Nobody is failed.
+func TestABurstScalesRealEngines(t *testing.T) {
+	t.Parallel()
+	cfg := tiny()
+	quick := spinup.Seconds(0.3)
+	cfg.DeploymentConfig.AutoscalingConfig = &spinup.AutoscalingConfig{
+		MaxReplicas: 4, TargetOngoingRequests: 1.5, MetricsInterval: .1, LookBackPeriod: .3, UpscaleDelay: &quick, DownscaleDelay: &quick,
+	}
+	d := begin(t, quiet(), cfg)
+	require.NoError(t, d.Ready(t.Context()))
+	become := func(n int) {
+		require.Eventually(t, func() bool {
+			s := d.Status()[0]
+			return s.Wanted == n && s.Ready == n && len(s.Replicas) == n
+		}, time.Minute, time.Millisecond)
+	}
+	var l traffic
+	end := l.run(t, d, 1)
+	become(1)
+	calm := l.run(t, d, 7)
+	become(4)
+	calm()
+	become(1)
+	end()
+	l.report(t)
+	require.Zero(t, l.interrupted.Load())
+}
+
 func TestStatusTellsWhereAReplicaIs(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})

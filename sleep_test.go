@@ -36,6 +36,30 @@ func TestAnIdleEngineSleeps(t *testing.T) {
 	require.Zero(t, d.Status()[0].Replicas[0].Restarts)
 }
 
+// A request for an adapter wakes the engine before that is loaded; what was loaded is still there
+// after another sleep.
+func TestAdaptersOfAnEngineThatSleeps(t *testing.T) {
+	t.Parallel()
+	shelf, o, cfg := adapting(t)
+	o.Engines = map[string]engine.Engine{"fake": fakeengine.Sleepy{}}
+	o.SleepAfter = 50 * time.Millisecond
+	d := begin(t, o, cfg)
+	require.NoError(t, d.Ready(t.Context()))
+	for _, model := range []string{"tiny:a0", "tiny:a0", "tiny", "tiny:a1", "tiny:a2", "tiny:a0"} {
+		require.Eventually(t, func() bool {
+			for _, r := range d.Replicas() {
+				return r.Asleep
+			}
+			return false
+		}, time.Minute, time.Millisecond)
+		code, body := complete(t, d.Handler(), model)
+		require.Equal(t, http.StatusOK, code, "%s: %s", model, body)
+	}
+	require.Equal(t, []string{"a0", "a2"}, d.Status()[0].Replicas[0].Adapters)
+	require.Zero(t, d.Status()[0].Replicas[0].Restarts)
+	require.Equal(t, int64(3), shelf.resolves.Load(), "each adapter was found once")
+}
+
 func TestWhatCannotSleepIsRefused(t *testing.T) {
 	t.Parallel()
 	o := quiet()

@@ -19,7 +19,7 @@ import (
 // Engine implements engine.Engine.
 type Engine struct{}
 
-// Sleepy is an Engine that sleeps. While it does, it fails requests.
+// Sleepy is an Engine that sleeps. While it does, it fails requests and loads no adapter.
 type Sleepy struct{ Engine }
 
 var _ engine.Sleeper = Sleepy{}

@@ -145,7 +145,13 @@ func (f *fake) serve() {
 	var asleep atomic.Bool
 	mux.HandleFunc("POST /sleep", func(http.ResponseWriter, *http.Request) { asleep.Store(true) })
 	mux.HandleFunc("POST /wake_up", func(http.ResponseWriter, *http.Request) { asleep.Store(false) })
-	mux.HandleFunc("POST /load", f.adapters.load)
+	mux.HandleFunc("POST /load", func(w http.ResponseWriter, r *http.Request) {
+		if asleep.Load() {
+			http.Error(w, "there is no memory to load it to", http.StatusInternalServerError)
+			return
+		}
+		f.adapters.load(w, r)
+	})
 	mux.HandleFunc("POST /unload", f.adapters.unload)
 	mux.HandleFunc("POST /v1/completions", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
