@@ -23,6 +23,10 @@ type Command struct {
 	// once, whatever the command itself makes of it. Where the launcher cannot see them,
 	// only the command's own end counts.
 	Vital []string
+	// Scratch is a variable that names a folder for what is of no use after the command, such as
+	// sockets: the launcher makes one and removes it when nothing of the command is left. It is
+	// left alone where Env has it; "" means that the command needs none.
+	Scratch string
 }
 
 // A Warmup is a real request that makes the engine do once what the first user would wait for.

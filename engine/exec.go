@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,16 +33,44 @@ func (Exec) Launch(ctx context.Context, cmd Command) (Handle, error) {
 		return nil, launchError(cmd.Path, err)
 	}
 	h := &execHandle{lost: make(chan Death, 1)}
+	env, scratch := withScratch(cmd)
 	h.guard, err = guardian.Start(ctx, guardian.Order{
-		Path: path, Args: append([]string{cmd.Path}, cmd.Args...), Env: cmd.Env.Environ(), Dir: cmd.Dir, Vital: cmd.Vital,
+		Path: path, Args: append([]string{cmd.Path}, cmd.Args...), Env: env.Environ(), Dir: cmd.Dir, Vital: cmd.Vital, Scratch: scratch,
 	}, func(d guardian.Death) { h.lost <- Death(d) })
 	if err != nil {
+		_ = os.RemoveAll(scratch) // it is empty
 		if ended := lifecycle.FromContext(ctx, "engine.Launch", cmd.Path); ended != nil {
 			return nil, ended
 		}
 		return nil, launchError(cmd.Path, err)
 	}
 	return h, nil
+}
+
+// scratchLength is the longest name of a scratch folder in which sockets of names like a UUID fit:
+// theirs have at most 107 bytes.
+const scratchLength = 107 - len("/01234567-89ab-cdef-0123-456789abcdef")
+
+// withScratch makes the folder that cmd wants. Without one, as where the system has no room for
+// it, the variable is not set, and the command does as it would by itself.
+func withScratch(cmd Command) (env lifecycle.EnvVars, dir string) {
+	if cmd.Scratch == "" || cmd.Env[cmd.Scratch] != "" {
+		return cmd.Env, ""
+	}
+	dir, err := os.MkdirTemp("", "spinup-")
+	if err != nil {
+		return cmd.Env, ""
+	}
+	if len(dir) > scratchLength {
+		_ = os.Remove(dir) // it is empty
+		return cmd.Env, ""
+	}
+	env = maps.Clone(cmd.Env)
+	if env == nil {
+		env = lifecycle.EnvVars{}
+	}
+	env[cmd.Scratch] = dir
+	return env, dir
 }
 
 func launchError(path string, err error) error {

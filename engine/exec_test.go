@@ -171,3 +171,33 @@ func BenchmarkLaunch(b *testing.B) {
 		_, _ = h.Input().Close(), h.Output().Close()
 	}
 }
+
+// A scratch folder is the command's alone, and goes with it.
+func TestExecMakesScratch(t *testing.T) {
+	t.Parallel()
+	cmd := engine.Command{Path: "/bin/sh", Args: []string{"-c", `touch "$ROOM"/a; ls "$ROOM"; echo "$ROOM"`}, Env: lifecycle.EnvVars{"PATH": "/usr/bin:/bin"}, Scratch: "ROOM"}
+	out, exit := run(t, cmd)
+	require.Equal(t, 0, exit)
+	lines := strings.Fields(out)
+	require.Len(t, lines, 2)
+	require.Equal(t, "a", lines[0])
+	require.Equal(t, filepath.Clean(os.TempDir()), filepath.Dir(lines[1]))
+	require.NoDirExists(t, lines[1])
+	require.NotContains(t, cmd.Env, "ROOM", "the command's own is not changed")
+
+	cmd.Env["ROOM"] = t.TempDir()
+	out, _ = run(t, cmd)
+	require.Equal(t, []string{"a", cmd.Env["ROOM"]}, strings.Fields(out))
+	require.DirExists(t, cmd.Env["ROOM"], "the user's stays")
+}
+
+func TestExecGivesNoScratchThatSocketsDoNotFit(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 20))
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	t.Setenv("TMPDIR", dir)
+	out, _ := run(t, engine.Command{Path: "/bin/sh", Args: []string{"-c", `echo "[$ROOM]"`}, Scratch: "ROOM"})
+	require.Equal(t, "[]\n", out)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}

@@ -40,9 +40,13 @@ func (e Engine) Command(spec engine.Spec) (engine.Command, error) {
 		}
 	}
 	cmd.AlivePath, cmd.ReadyPath, cmd.Warmup = "/health", "/health", warmup(spec)
-	cmd.StopSignal, cmd.Vital = syscall.SIGTERM, []string{titlePrefix(spec) + "::"}
+	cmd.StopSignal, cmd.Vital, cmd.Scratch = syscall.SIGTERM, []string{titlePrefix(spec) + "::"}, scratchVar
 	return cmd, nil
 }
+
+// scratchVar is the folder of the sockets between vLLM's processes, which it does not remove.
+// TMPDIR would be too much: vLLM finds locks and daemons of others there.
+const scratchVar = "VLLM_RPC_BASE_PATH"
 
 // titlePrefix begins the titles of the processes that vLLM starts.
 func titlePrefix(spec engine.Spec) string {

@@ -484,6 +484,7 @@ func TestVitalProcesses(t *testing.T) {
 	cmd, err = e.Command(spec)
 	require.NoError(t, err)
 	require.Equal(t, []string{"MINE::"}, cmd.Vital)
+	require.Equal(t, "VLLM_RPC_BASE_PATH", cmd.Scratch)
 }
 
 func TestSpansHaveStages(t *testing.T) {

@@ -62,7 +62,7 @@ func (e Engine) Preload(spec engine.Spec) (engine.Command, error) {
 	}
 	// The version tells processes apart that wait while vLLM is replaced.
 	args := []string{"-c", launcher, mode, inst.path, version}
-	return engine.Command{Path: python, Args: args, Env: env, Vital: []string{titlePrefix(spec) + "::"}}, nil
+	return engine.Command{Path: python, Args: args, Env: env, Vital: []string{titlePrefix(spec) + "::"}, Scratch: scratchVar}, nil
 }
 
 func notPreloadable(why string) error {

@@ -5,7 +5,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,11 +34,15 @@ func soakCount(t *testing.T) int {
 }
 
 // Starts and stops in a row, and after each fifth a start that is killed at a random moment, leave
-// no process, descriptor or port. It runs before the parallel tests, as it counts what this
-// whole process holds.
-func TestRealPreloadLeavesNothing(t *testing.T) { //nolint:paralleltest // counts descriptors of the process
+// no process, descriptor, port, file or shared memory. It runs before the parallel tests, as it
+// counts what this whole process holds.
+func TestRealPreloadLeavesNothing(t *testing.T) {
 	e := vllm.Engine{Path: testenv.VLLM(t)}
 	spec := onOneCore(model(t, randmodel.Options{}))
+	dir, err := os.MkdirTemp("", "soak") //nolint:usetesting // short: sockets lie below it
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	t.Setenv("TMPDIR", dir)
 	before := -1
 	for i := range soakCount(t) {
 		var launched spy
@@ -43,14 +50,19 @@ func TestRealPreloadLeavesNothing(t *testing.T) { //nolint:paralleltest // count
 		p, err := early.Start(t.Context(), spec)
 		require.NoError(t, err)
 		require.NoError(t, p.Ready(t.Context()))
-		family := guardian.Family(launched.pid)
-		addr := p.Endpoint().Host
+		family, addr := guardian.Family(launched.pid), p.Endpoint().Host
+		shared := sharedBy(t, family)
+		require.NotEmpty(t, shared)
 		require.NoError(t, p.Stop(t.Context()))
-		requireFree(t, family, addr)
+		requireFree(t, family, addr, shared)
 
 		if i%5 == 0 {
 			t.Logf("a start killed after %v", killedStart(t, e, spec))
 		}
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		left = slices.DeleteFunc(left, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), "torchinductor_") }) // a cache of all
+		require.Empty(t, left)
 		fds, err := os.ReadDir("/proc/self/fd")
 		require.NoError(t, err)
 		if before < 0 {
@@ -75,16 +87,32 @@ func killedStart(t *testing.T, e vllm.Engine, spec engine.Spec) time.Duration {
 		require.Fail(t, "the engine ended by itself", "%v", p.Err())
 	}
 	family := guardian.Family(launched.pid)
+	shared := sharedBy(t, family)
 	require.NoError(t, syscall.Kill(launched.pid, syscall.SIGKILL))
 	<-p.Done()
 	require.Error(t, p.Err())
-	requireFree(t, family, p.Endpoint().Host)
+	requireFree(t, family, p.Endpoint().Host, shared)
 	return after
 }
 
-// requireFree fails t unless the processes are gone and the address can be taken.
-func requireFree(t *testing.T, family []guardian.Process, addr string) {
+var segment = regexp.MustCompile(`/dev/shm/psm_\w+`)
+
+// sharedBy are the files of memory that the processes share.
+func sharedBy(t *testing.T, family []guardian.Process) (names []string) {
 	t.Helper()
+	for _, p := range family {
+		maps, _ := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/maps") // it may have ended
+		names = append(names, segment.FindAllString(string(maps), -1)...)
+	}
+	return names
+}
+
+// requireFree fails t unless processes and shared memory are gone and the address can be taken.
+func requireFree(t *testing.T, family []guardian.Process, addr string, shared []string) {
+	t.Helper()
+	for _, name := range shared {
+		require.NoFileExists(t, name)
+	}
 	for _, p := range family {
 		require.False(t, p.Alive(), "process %d", p.PID)
 	}

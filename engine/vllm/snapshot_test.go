@@ -133,5 +133,5 @@ func TestRestoredEngineIsOurs(t *testing.T) { //nolint:paralleltest // sets the 
 	require.Equal(t, []lifecycle.Stage{
 		lifecycle.StageCheck, lifecycle.StagePreload, lifecycle.StageLoadWeights, lifecycle.StageWarmup, lifecycle.StageReady, lifecycle.StageStopped,
 	}, stages)
-	requireFree(t, nil, addr)
+	requireFree(t, nil, addr, nil)
 }

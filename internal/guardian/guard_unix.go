@@ -43,6 +43,7 @@ func guard() int {
 		g.tell(report{Left: left})
 		return 1
 	}
+	_ = os.RemoveAll(order.Scratch) // what it has left cannot be told by anybody
 	g.tell(report{Gone: true})
 	return 0
 }
@@ -166,12 +167,16 @@ func (g *guardian) signal(command string) {
 	}
 }
 
+// trackersWithin is how long what only cleans up may outlive the rest.
+const trackersWithin = time.Second
+
 // killAll ends all that descends from the guardian, again and again, since they may fork
 // meanwhile. Having no child at all is the proof that nothing is left, as orphans become
 // our children. It returns what does not let itself be killed: programs of other users.
 func (g *guardian) killAll() (left []int) {
+	begun := time.Now()
 	for delay := time.Millisecond; ; delay = min(2*delay, 50*time.Millisecond) {
-		living, refused := sweep(g.main)
+		living, refused := sweep(g.main, time.Since(begun) < trackersWithin)
 		if _, childless := g.reap(); childless {
 			return nil
 		}

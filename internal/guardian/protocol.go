@@ -16,11 +16,12 @@ const marker = "SPINUP_GUARDIAN"
 
 // An Order is a command to be run under guard.
 type Order struct {
-	Path  string   // of the program, as execve takes it
-	Args  []string // all arguments, the program's name included
-	Env   []string // "key=value", complete: nothing is inherited
-	Dir   string   // "" means the host's
-	Vital []string // a descendant whose command line contains one of these must not end
+	Path    string   // of the program, as execve takes it
+	Args    []string // all arguments, the program's name included
+	Env     []string // "key=value", complete: nothing is inherited
+	Dir     string   // "" means the host's
+	Vital   []string // a descendant whose command line contains one of these must not end
+	Scratch string   // a folder that is removed when nothing is left; "" means none
 }
 
 // raw is text that JSON must not touch: paths and environments need not be UTF-8.
@@ -28,13 +29,14 @@ type raw []byte
 
 type wireOrder struct {
 	Path, Dir raw
+	Scratch   raw
 	Args, Env []raw
 	Vital     []raw
 }
 
 func (o Order) encode() ([]byte, error) {
 	line, err := json.Marshal(wireOrder{
-		Path: raw(o.Path), Dir: raw(o.Dir), Args: raws(o.Args), Env: raws(o.Env), Vital: raws(o.Vital),
+		Path: raw(o.Path), Dir: raw(o.Dir), Args: raws(o.Args), Env: raws(o.Env), Vital: raws(o.Vital), Scratch: raw(o.Scratch),
 	})
 	return append(line, '\n'), err
 }
@@ -43,7 +45,7 @@ func decodeOrder(line []byte) (Order, error) {
 	var w wireOrder
 	err := json.Unmarshal(line, &w)
 	return Order{
-		Path: string(w.Path), Dir: string(w.Dir), Args: texts(w.Args), Env: texts(w.Env), Vital: texts(w.Vital),
+		Path: string(w.Path), Dir: string(w.Dir), Args: texts(w.Args), Env: texts(w.Env), Vital: texts(w.Vital), Scratch: string(w.Scratch),
 	}, err
 }
 

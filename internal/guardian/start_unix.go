@@ -34,6 +34,7 @@ type Guard struct {
 	process *os.Process
 	lost    func(Death)
 	tree    []Process
+	scratch string
 	done    chan struct{}
 	exit    int
 	err     error
@@ -50,7 +51,7 @@ func Start(ctx context.Context, o Order, lost func(Death)) (*Guard, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	g := &Guard{lost: lost, done: make(chan struct{}), exit: -1}
+	g := &Guard{lost: lost, scratch: o.Scratch, done: make(chan struct{}), exit: -1}
 	statusPipe, err := g.spawn()
 	if err != nil {
 		return nil, err
@@ -184,6 +185,7 @@ func (g *Guard) follow(statusPipe *os.File) {
 		g.err = errors.New("the guardian itself was killed")
 		g.report(Death{PID: g.process.Pid, Name: title, Exit: -1})
 		killRemains(g.pid, g.tree)
+		_ = os.RemoveAll(g.scratch) // as the guardian would have
 	}
 	_ = g.Kill()
 	_ = statusPipe.Close()

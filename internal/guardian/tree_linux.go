@@ -174,9 +174,19 @@ func openPidfd(id Process) int {
 	return fd
 }
 
-// sweep kills all descendants and returns how many lived, and which of them refused.
-func sweep(int) (living int, refused []int) {
+// tracker is in the command line of the process that Python starts beside those which share
+// memory. It removes what they have left in /dev/shm when they have ended, however they did, and
+// then ends: nobody else knows the names. It ignores the signals that a terminal sends.
+const tracker = "multiprocessing.resource_tracker"
+
+// sweep kills all descendants, but for Python's trackers where these may still do their work. It
+// returns how many lived, and which of them refused.
+func sweep(_ int, trackersLive bool) (living int, refused []int) {
 	for _, s := range descendants(os.Getpid()) {
+		if trackersLive && !s.over && strings.Contains(titleOf(s.PID), tracker) {
+			living++
+			continue
+		}
 		err := unix.Kill(s.PID, unix.SIGKILL)
 		if s.over {
 			continue

@@ -19,7 +19,7 @@ func (*tree) wake(fds []unix.PollFd) []unix.PollFd { return fds }
 func (*tree) all() []Process                       { return nil }
 
 // sweep kills the command's process group.
-func sweep(main int) (living int, refused []int) {
+func sweep(main int, _ bool) (living int, refused []int) {
 	if main > 0 {
 		_ = unix.Kill(-main, unix.SIGKILL)
 	}
@@ -36,4 +36,4 @@ func adoptOrphans() {}
 
 func dieWithParent(*syscall.SysProcAttr) {}
 
-func killRemains(main int, _ []Process) { sweep(main) }
+func killRemains(main int, _ []Process) { sweep(main, false) }
