@@ -29,6 +29,7 @@ Internals that this relies on, as in vLLM 0.32.0:
   vllm.env_override imports Inductor only to patch torch._inductor.lowering, in a function that
     may be called again and that does nothing where there is no Inductor
   CpuPlatform.register_triton_kernel_overrides, which each worker calls, changes modules alone
+  transformers' import looks through its sources, and through the lists of all that is installed
 """
 import os
 import sys
@@ -42,6 +43,7 @@ import contextlib
 import functools
 import gc
 import importlib.abc
+import importlib.metadata
 import importlib.util
 import json
 import multiprocessing
@@ -81,6 +83,7 @@ torch._dynamo torch._inductor.compile_fx
 def imports():
     """Imports all of it and tells what stands against forks; "" means nothing."""
     gc.disable()  # imports make much and drop little
+    look_once_at_transformers()
     import_without_inductor()
     give_back = compile_when_called() if eager else lambda: None
     load(server)
@@ -116,23 +119,60 @@ def import_without_inductor():
     if not callable(override._patch_inductor_fallback_allow_list):
         raise TypeError("env_override._patch_inductor_fallback_allow_list is no function")
 
-    class Later(importlib.abc.MetaPathFinder):
+    def patch(module):
+        sys.modules["torch._inductor"].lowering = module  # as an import does after this
+        override._patch_inductor_fallback_allow_list()
+
+    when_imported(lowering, patch)
+
+
+def when_imported(module_name, change):
+    """Calls change with the module that an import of that name makes, before others get it."""
+
+    class Once(importlib.abc.MetaPathFinder):
         def find_spec(self, name, path, target=None):
-            if name != lowering:
+            if name != module_name:
                 return None
             sys.meta_path.remove(self)
             spec = importlib.util.find_spec(name)
             run = spec.loader.exec_module
 
-            def run_and_patch(module):
+            def run_and_change(module):
                 run(module)
-                sys.modules["torch._inductor"].lowering = module  # as an import does after this
-                override._patch_inductor_fallback_allow_list()
+                change(module)
 
-            spec.loader.exec_module = run_and_patch
+            spec.loader.exec_module = run_and_change
             return spec
 
-    sys.meta_path.insert(0, Later())
+    sys.meta_path.insert(0, Once())
+
+
+def look_once_at_transformers():
+    """Has its import look for what is installed in a fraction of the time, to the same result."""
+    distribution = importlib.metadata.Distribution
+    lines_of = getattr(distribution, "_read_files_distinfo", None)
+    if lines_of is None:
+        return
+
+    def few_lines(self):
+        # packages_distributions, which is asked of all, wants the first part and the ending of paths.
+        kinds = {}
+        for line in lines_of(self) or ():
+            path = line.partition(",")[0]
+            kinds.setdefault((path.partition("/")[0], os.path.splitext(path)[1]), line)
+        return list(kinds.values())
+
+    def patch(module):
+        distribution._read_files_distinfo = lines_of
+        with contextlib.suppress(AttributeError):  # of another version, which has its own ways
+            names_in, structure = module.fetch__all__, module.create_import_structure_from_path.__wrapped__
+            # A file is split into lines to find one that begins so.
+            module.fetch__all__ = lambda text: names_in(text[text.find("\n__all__") + 1 :])
+            # Its own cache is smaller than the number of folders, and they are asked for in turn.
+            module.create_import_structure_from_path = functools.cache(structure)
+
+    distribution._read_files_distinfo = few_lines
+    when_imported("transformers.utils.import_utils", patch)
 
 
 def compile_when_called():
@@ -181,6 +221,10 @@ def children_are_forks(platform):
     platform.register_triton_kernel_overrides = classmethod(lambda cls: None)  # done for all of them
     platform.check_and_update_config = classmethod(check_and_fork)
     registry._run_in_subprocess = run_in_fork
+    executor = importlib.import_module("vllm.v1.executor.multiproc_executor")
+    if scratch := os.environ.get("VLLM_RPC_BASE_PATH"):
+        # Where ranks meet is a file that a killed engine leaves.
+        executor.get_file_store_init_method = lambda: f"file://{scratch}/vllm_dist_{os.getpid()}"
     os.environ[method] = "fork"
     os.register_at_fork(after_in_child=begin_child)
 
