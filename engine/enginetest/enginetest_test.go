@@ -8,6 +8,7 @@ import (
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/engine/enginetest"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -20,8 +21,12 @@ func TestMain(m *testing.M) {
 
 func TestFakeEnginePasses(t *testing.T) {
 	t.Parallel()
+	spec := fakeengine.Spec(t, "brood")
+	require.NoError(t, randmodel.Write(spec.Dir, randmodel.Options{}))
+	adapter := engine.Adapter{Name: "lora", Dir: t.TempDir()}
+	require.NoError(t, randmodel.WriteAdapter(adapter.Dir, randmodel.AdapterOptions{}))
 	enginetest.Run(t, enginetest.Config{
-		Engine: fakeengine.Engine{}, Spec: fakeengine.Spec(t, "brood"),
+		Engine: fakeengine.Engine{}, Spec: spec, Adapter: adapter,
 		Bad: map[string]engine.Spec{"a file": {Dir: "enginetest_test.go"}},
 	})
 }
@@ -40,10 +45,14 @@ var broken = map[string]engine.Engine{
 	"equal specs make equal commands": moody{new(int)},
 	"the engine is told where":        deaf{},
 	"the same processes are vital":    careless{},
+	"CannotPreload says why":          unable{},
+	"is told the adapter":             vague{},
 }
 
 type (
 	careless struct{ fakeengine.Early }
+	unable   struct{ fakeengine.Early }
+	vague    struct{ fakeengine.Engine }
 	lax      struct{ fakeengine.Engine }
 	gruff    struct{ fakeengine.Engine }
 	gossip   struct{ fakeengine.Engine }
@@ -72,6 +81,15 @@ func (c careless) Preload(s engine.Spec) (engine.Command, error) {
 	cmd, err := c.Early.Preload(s)
 	cmd.Vital = nil
 	return cmd, err
+}
+
+func (unable) Preload(engine.Spec) (engine.Command, error) {
+	return engine.Command{}, &lifecycle.Error{Op: "unable.Preload", Kind: lifecycle.Invalid, Err: os.ErrInvalid, Hint: "try another"}
+}
+
+func (v vague) LoadAdapter(a engine.Adapter) engine.Call {
+	a.Dir = ""
+	return v.Engine.LoadAdapter(a)
 }
 
 func (d deaf) Command(s engine.Spec) (engine.Command, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// preload holds a driver that preloads to its promises. One may say that it cannot here.
+// preload holds a driver that preloads to its promises.
 func (c Config) preload(t *testing.T) {
 	t.Parallel()
 	driver, ok := c.Engine.(engine.Preloader)
@@ -22,11 +22,12 @@ func (c Config) preload(t *testing.T) {
 	spec.Env = lifecycle.EnvVars{"ENGINETEST_TOKEN": canary}
 	maps.Copy(spec.Env, c.Spec.Env)
 	preloaded, err := driver.Preload(spec)
-	if err != nil {
+	if c.CannotPreload != "" {
+		require.Error(t, err, "it preloads, though %s", c.CannotPreload)
 		requireHelpful(t, err, "Preload")
-		t.Logf("it does not preload here: %v", err)
 		return
 	}
+	require.NoError(t, err, "CannotPreload says why it may fail")
 	require.NotContains(t, strings.Join(preloaded.Args, "\n"), canary, "every user of the machine can read the arguments")
 	c.requireComplete(t, spec, preloaded)
 	spec.Dir, spec.Weights, spec.Addr = c.Spec.Dir, c.Spec.Weights, "127.0.0.1:"+port
@@ -49,6 +50,7 @@ func (c Config) toldLater(t *testing.T) {
 	early, launcher := c.preloaded(t)
 	p, err := early.Start(t.Context(), c.Spec)
 	require.NoError(t, err)
+	require.NoError(t, early.Err(), "the process could not become the engine, which started anew")
 	t.Cleanup(func() { <-p.Done() })
 	r := &running{Process: p, launcher: launcher}
 	require.NoError(t, r.Ready(t.Context()))
@@ -80,5 +82,7 @@ func (c Config) preloaded(t *testing.T) (*engine.Preloaded, *spy) {
 	spec := c.Spec
 	spec.Dir, spec.Weights = "", nil
 	opts, launcher := c.options()
-	return engine.Preload(t.Context(), c.Engine, spec, opts), launcher
+	early := engine.Preload(t.Context(), c.Engine, spec, opts)
+	require.NoError(t, early.Err(), "there is no process")
+	return early, launcher
 }

@@ -21,6 +21,11 @@ type Config struct {
 	// CannotRun says why the engine is not started, such as that it is not installed. ""
 	// means that it is.
 	CannotRun string
+	// CannotPreload says why a driver that preloads does not here. "" means that it does.
+	CannotPreload string
+	// Adapter is one that Spec's model can have, for a driver that loads adapters. Without its
+	// Dir only what needs no files is checked.
+	Adapter engine.Adapter
 	// Answer fails t unless the running engine answers a request. nil asks /v1/completions
 	// for one token and wants a choice.
 	Answer func(t *testing.T, base *url.URL)
@@ -28,7 +33,8 @@ type Config struct {
 	Options *engine.Options
 }
 
-// Run runs the suite as subtests of t. It starts four engines, or six where they preload.
+// Run runs the suite as subtests of t. It starts four engines, six where they preload, and one
+// more where there is an adapter.
 func Run(t *testing.T, c Config) {
 	t.Helper()
 	t.Run("check", c.check)
@@ -36,6 +42,7 @@ func Run(t *testing.T, c Config) {
 	t.Run("command", c.command)
 	t.Run("parser", c.parser)
 	t.Run("preload", c.preload)
+	t.Run("adapters", c.adapters)
 	if c.CannotRun != "" {
 		t.Logf("no engine is started: %s", c.CannotRun)
 		return

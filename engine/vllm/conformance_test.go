@@ -10,6 +10,7 @@ import (
 	"github.com/spinup-llm/spinup/internal/randmodel"
 	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/stretchr/testify/require"
 )
 
 // onOneCore is for many engines at a time on a small machine.
@@ -29,13 +30,15 @@ func TestConformance(t *testing.T) {
 		Engine: installation(t), Spec: onOneCore(model(t, randmodel.Options{})),
 		Bad:       map[string]engine.Spec{"a misspelt option": bad},
 		Outputs:   os.DirFS("testdata"),
-		CannotRun: "the installation is a sketch; TestConformanceOfRealVLLM runs",
+		CannotRun: "the installation is a sketch; TestConformanceOfRealVLLM runs", CannotPreload: "the installation has no version",
 	})
 }
 
 func TestConformanceOfRealVLLM(t *testing.T) {
 	t.Parallel()
+	adapter := engine.Adapter{Name: "lora", Dir: t.TempDir()}
+	require.NoError(t, randmodel.WriteAdapter(adapter.Dir, randmodel.AdapterOptions{Model: randmodel.Options{Layers: 1}}))
 	enginetest.Run(t, enginetest.Config{
-		Engine: vllm.Engine{Path: testenv.VLLM(t)}, Spec: onOneCore(model(t, randmodel.Options{})),
+		Engine: vllm.Engine{Path: testenv.VLLM(t)}, Spec: onOneCore(model(t, randmodel.Options{})), Adapter: adapter,
 	})
 }
