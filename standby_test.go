@@ -5,6 +5,7 @@ package spinup_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,7 +26,8 @@ import (
 // place is this machine, and counts what is launched as a standby.
 type place struct {
 	local.Provisioner
-	full bool // for standbys
+	full   bool // for standbys
+	deadly bool // to be told what to serve, for standbys
 
 	mu   sync.Mutex
 	pids []int // of standbys, in order; 0 for one that there was no room for
@@ -60,8 +62,23 @@ func (n placed) Launch(ctx context.Context, cmd engine.Command) (engine.Handle, 
 	}
 	pid, err := strconv.Atoi(h.ID())
 	n.of.pids = append(n.of.pids, pid)
+	if n.of.deadly {
+		h = deadly{h.(engine.Watcher)}
+	}
 	return h, err
 }
+
+// deadly is a process that dies of its input.
+type deadly struct{ engine.Watcher }
+
+func (d deadly) Input() io.WriteCloser { return fatal{d.Watcher.Input(), d} }
+
+type fatal struct {
+	io.WriteCloser
+	to engine.Handle
+}
+
+func (f fatal) Write(p []byte) (int, error) { return len(p), f.to.Signal(syscall.SIGKILL) }
 
 // standing is a deployment of one fake replica with a standby; mark finds the processes.
 type standing struct {
@@ -272,4 +289,22 @@ func TestEnginesThatImportNothingHaveNoStandbys(t *testing.T) {
 	said := awaitEvent(t, d, spinup.StageStandby, lifecycle.Skip)
 	require.Equal(t, "reference has nothing to do ahead of the model", said.Message)
 	require.Equal(t, &spinup.StandbyStatus{Wanted: 2, Error: said.Message}, d.Status()[0].Standbys)
+}
+
+// A standby that dies after it was told what to serve fails no start.
+func TestAStandbyMayDieOnItsWay(t *testing.T) {
+	t.Parallel()
+	s := stand(t, "mark-of-the-way", func(o *spinup.Options, _ *spinup.LLMConfig) { o.Provisioner.(*place).deadly = true })
+	s.await(t)
+	require.NoError(t, s.Scale("tiny", 0))
+	awaitSpan(t, s.Deployment, "tiny#1", lifecycle.StageStopped, lifecycle.End)
+	require.NoError(t, s.Scale("tiny", 1))
+	awaitSpan(t, s.Deployment, "tiny#2", lifecycle.StageReady, lifecycle.End)
+	told := spans(s.Deployment, "tiny#2")[spinup.StageStandby]
+	require.True(t, told.Skipped)
+	require.Contains(t, told.Message, "what was a standby failed, and the engine starts once more without: ")
+	require.Contains(t, told.Message, "exit 137")
+	require.Zero(t, s.Status()[0].Replicas[0].Restarts, "it is the same start")
+	require.False(t, s.Status()[0].Replicas[0].Standby)
+	require.Less(t, s.Timeline().Unattributed("tiny#2").Seconds(), 0.02*s.Timeline().Startup("tiny#2").Seconds()+0.01)
 }

@@ -58,7 +58,7 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	}
 	early := s.standbys.take(s)
 	if early == nil {
-		early = engine.Preload(ctx, s.engine, s.state.Spec, s.engineOptions(s.state.Node, s.scope, s.state.Log))
+		early = s.preload(ctx)
 	}
 	defer func() { _ = early.Discard(ctx) }() // when something fails before the engine's start
 	if err := s.nodeInit(ctx); err != nil {
@@ -74,9 +74,9 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 	}
 	s.checkRoom()
 	process, err := s.launch(ctx, early)
-	if err != nil && s.doWithout(ctx, err) {
-		s.standbys.forget(s.scope.Replica)
-		process, err = s.launch(ctx, early) // anew: what was early is gone
+	for err != nil && (s.withoutStandby(ctx, err) || s.doWithout(ctx, err)) {
+		early = s.preload(ctx)
+		process, err = s.launch(ctx, early)
 	}
 	if err != nil {
 		return nil, err
@@ -86,6 +86,22 @@ func (s *startup) run(ctx context.Context) (*engine.Process, error) {
 		return nil, err
 	}
 	return process, nil
+}
+
+// preload begins the engine.
+func (s *startup) preload(ctx context.Context) *engine.Preloaded {
+	return engine.Preload(ctx, s.engine, s.state.Spec, s.engineOptions(s.state.Node, s.scope, s.state.Log))
+}
+
+// withoutStandby reports whether the engine is to be started once more, as what failed has been
+// a standby: waiting must not make a start worse.
+func (s *startup) withoutStandby(ctx context.Context, failed error) bool {
+	if !s.standbys.became(s.scope.Replica) || ctx.Err() != nil || lifecycle.KindOf(failed) != lifecycle.EngineFailed {
+		return false
+	}
+	s.standbys.forget(s.scope.Replica)
+	s.scope.Skip(StageStandby, "what was a standby failed, and the engine starts once more without: "+failed.Error())
+	return true
 }
 
 // nodeInit brings the files, while the engine preloads, and runs the hook after it.
