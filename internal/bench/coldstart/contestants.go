@@ -20,6 +20,7 @@ type contestant struct {
 	env     []string
 	home    string // what it keeps for its next start
 	ours    bool
+	standby bool                // what counts is from the death of its engine to an answer of the next one
 	results map[string][]result // by cache
 }
 
@@ -35,7 +36,7 @@ applications:
   args:
     llm_configs:
     - model_loading_config: {model_id: ` + model + `, model_source: "%[3]s"}
-      engine_kwargs: {max_model_len: 512, max_num_seqs: 4, dtype: bfloat16, enforce_eager: true}
+      engine_kwargs: {max_model_len: 512, max_num_seqs: 4, dtype: bfloat16, enforce_eager: true%[4]s}
       placement_group_config: {bundles: [{CPU: 1}]}
       deployment_config: {num_replicas: 1}
 `
@@ -59,15 +60,25 @@ func (l *lab) contestants(srv *servers.Server, set *dataset.Set) ([]*contestant,
 		return nil, err
 	}
 	uri := fmt.Sprintf("s3://%s/%s", servers.Bucket, set.Name)
-	file := filepath.Join(l.work, set.Name+".yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, config, host, port, uri), 0o600); err != nil {
-		return nil, err
+	file, streamed := filepath.Join(l.work, set.Name+".yaml"), filepath.Join(l.work, set.Name+"-streamed.yaml")
+	for name, more := range map[string]string{file: "", streamed: ", load_format: runai_streamer"} {
+		if err := os.WriteFile(name, fmt.Appendf(nil, config, host, port, uri, more), 0o600); err != nil {
+			return nil, err
+		}
 	}
-	all := []*contestant{{
-		name: "spinup", ours: true,
-		argv: []string{filepath.Join(l.work, "serve"), file, "-addr", l.addr, "-accelerator", "none"},
-		env:  []string{"SPINUP_VLLM=" + l.vllm},
-	}}
+	serve := func(name string, args ...string) *contestant {
+		argv := []string{filepath.Join(l.work, "serve"), "-addr", l.addr, "-accelerator", "none"}
+		return &contestant{name: name, argv: append(argv, args...), env: []string{"SPINUP_VLLM=" + l.vllm}}
+	}
+	all := []*contestant{serve("spinup", file)}
+	all[0].ours = true
+	if slices.Contains(l.peers, "standby") {
+		s := serve("spinup, from a standby", file, "-standbys", "1")
+		s.standby, all = true, append(all, s)
+	}
+	if slices.Contains(l.peers, "streamed") {
+		all = append(all, serve("spinup, streamed", streamed), serve("spinup, streamed through the host", streamed, "-stream-through-host"))
+	}
 	if slices.Contains(l.peers, "plain") {
 		all = append(all, &contestant{
 			name: "vllm serve",

@@ -7,8 +7,9 @@
 //
 // Ours is examples/serve, as a user builds it, with a Ray Serve LLM file. It is measured in
 // turns with plain, which is `vllm serve` after the same download by examples/download, and
-// with ray, which is `ray start` and `serve run` with the same file. All read the model from one S3 server
-// (versitygw) and run it eagerly on the CPU. Each program runs with a home of its own: cold
+// with ray, which is `ray start` and `serve run` with the same file. Of ours are also standby,
+// from the kill of its engine to the answer of what was a standby, and streamed, with
+// runai_streamer from the bucket and through the host. All read the model from one S3 server (versitygw) and run it eagerly on the CPU. Each program runs with a home of its own: cold
 // means that it is empty, so the model's files and vLLM's descriptions of architectures
 // (modelinfos) are to be made, warm that the cold start has just left it. What the system
 // has cached of installed programs and of the server's files stays in memory.
@@ -20,7 +21,7 @@
 //
 // With GPUs there is no measurement, but a model of one, see package costmodel:
 //
-//	go run ./internal/bench/coldstart predict [-download GB/s] [-log FILE -gb N -layers N -ranks N]
+//	go run ./internal/bench/coldstart predict [-download GB/s] [-log FILE -gb N -layers N -ranks N [-experts]]
 package main
 
 import (
@@ -68,7 +69,7 @@ func parse(args []string) (*options, error) {
 	flags.IntVar(&o.n, "n", 5, "rounds")
 	bench.Words(flags, &o.models, "models", "tiny,small", "tiny (3 MB), small (300 MB)")
 	bench.Words(flags, &o.caches, "caches", "cold,warm", "what a start finds")
-	bench.Words(flags, &o.peers, "peers", "plain", "plain (vllm serve), ray (Ray Serve LLM); ours always")
+	bench.Words(flags, &o.peers, "peers", "plain", "plain (vllm serve), ray (Ray Serve LLM), and of ours standby and streamed; ours always")
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:18999", "where each of them serves")
 	flags.StringVar(&o.markdown, "markdown", "", "also write the report to this file")
 	flags.DurationVar(&o.limit, "limit", 10*time.Minute, "on one start")
@@ -76,7 +77,7 @@ func parse(args []string) (*options, error) {
 		return nil, err
 	}
 	for given, known := range map[*[]string][]string{
-		&o.models: {"tiny", "small"}, &o.caches: {"cold", "warm"}, &o.peers: {"plain", "ray"},
+		&o.models: {"tiny", "small"}, &o.caches: {"cold", "warm"}, &o.peers: {"plain", "ray", "standby", "streamed"},
 	} {
 		for _, word := range *given {
 			if !slices.Contains(known, word) {

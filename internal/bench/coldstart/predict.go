@@ -17,7 +17,7 @@ import (
 // predict shows what package costmodel expects, of models on H100s or of a recorded start:
 //
 //	coldstart predict [-download GB/s]
-//	coldstart predict -log FILE -gb 141 -layers 80 -ranks 4
+//	coldstart predict -log FILE -gb 141 -layers 80 -ranks 4 [-experts]
 func predict(args []string, out io.Writer) error {
 	costs, job, file := costmodel.H100, costmodel.Job{}, ""
 	flags := flag.NewFlagSet("coldstart predict", flag.ContinueOnError)
@@ -26,6 +26,7 @@ func predict(args []string, out io.Writer) error {
 	flags.StringVar(&file, "log", "", "vLLM's output, or that of a Ray driver, of a start to compare with")
 	flags.IntVar(&job.Layers, "layers", 0, "of the recorded model")
 	flags.IntVar(&job.Ranks, "ranks", 1, "of the recorded start")
+	flags.BoolVar(&job.Experts, "experts", false, "the recorded model is a mixture of experts")
 	if _, err := cli.Parse(flags, args, 0); err != nil {
 		return err
 	}
@@ -80,4 +81,18 @@ func outlook(costs costmodel.Costs, out io.Writer) {
 	}
 	table.Text(out)
 	fmt.Fprintln(out, paths.String())
+	heldOut(out)
+}
+
+// heldOut shows how well each recording is predicted from all others.
+func heldOut(out io.Writer) {
+	table := bench.Table{Header: []string{"held out", "recorded s", "predicted s", "error"}}
+	for i := range costmodel.Recordings {
+		r := &costmodel.Recordings[i]
+		got := costmodel.HeldOut(i)
+		table.Rows = append(table.Rows, []string{
+			r.Job.Name + ", " + r.Way.Name, fmt.Sprintf("%.0f", r.Seconds), fmt.Sprintf("%.0f", got), fmt.Sprintf("%+.0f %%", 100*(got/r.Seconds-1)),
+		})
+	}
+	table.Text(out)
 }

@@ -32,15 +32,21 @@ func (r *report) intro(machine, command string) {
 	r.both("%s, %s: `%s`\n", time.Now().Format("2006-01-02"), machine, command)
 }
 
-var header = []string{"start to first token", "wall s", "min–max", "CPU s", "PSS MB", "S3 MB", "our wall", "our CPU", "our PSS", "rest wall", "rest CPU"}
+var header = []string{"start to first token", "wall s", "min–max", "CPU s", "PSS MB", "S3 MB", "our wall", "our CPU", "our PSS", "rest wall", "rest CPU", "standby wall", "standby CPU"}
 
 // trial reports a model with what a start finds.
 func (r *report) trial(set *dataset.Set, cache string, all []*contestant) {
 	ours := all[0].results[cache]
+	var standby []result
+	for _, k := range all {
+		if k.standby {
+			standby = k.results[cache]
+		}
+	}
 	r.both("### %s model (%.0f MB), %s, n = %d\n", set.Name, float64(set.Size())/1e6, cache, len(ours))
 	table := bench.Table{Header: header}
 	for _, k := range all {
-		table.Rows = append(table.Rows, row(k, cache, ours))
+		table.Rows = append(table.Rows, row(k, cache, ours, standby))
 	}
 	table.Rows = slices.Insert(table.Rows, 1, restRow(ours))
 	table.Text(r.out)
@@ -69,18 +75,19 @@ func each(results []result, f func(result) float64) (values []float64) {
 }
 
 // row shows the medians of a contestant, and the medians of the ratios of ours to it: of all,
-// and of the rest of ours.
-func row(k *contestant, cache string, ours []result) []string {
+// of the rest of ours, and of ours from a standby.
+func row(k *contestant, cache string, ours, standby []result) []string {
 	own := k.results[cache]
-	ratio := func(f, g func(result) float64) string {
-		if v := bench.Ratio(each(ours, f), each(own, g)); v != 0 && !k.ours {
-			return number(v) + " ×"
+	ratio := func(ours []result, f, g func(result) float64) string {
+		if v := bench.Ratio(each(ours, f), each(own, g)); v != 0 && !k.ours && !k.standby {
+			return fmt.Sprintf("%.3f ×", v)
 		}
 		return ""
 	}
 	return append(figures(k.name, own, wallOf, cpuOf),
 		fmt.Sprintf("%.0f", bench.Median(each(own, memoryOf))), fmt.Sprintf("%.0f", bench.Median(each(own, bytesOf))),
-		ratio(wallOf, wallOf), ratio(cpuOf, cpuOf), ratio(memoryOf, memoryOf), ratio(restWall, wallOf), ratio(restCPU, cpuOf))
+		ratio(ours, wallOf, wallOf), ratio(ours, cpuOf, cpuOf), ratio(ours, memoryOf, memoryOf),
+		ratio(ours, restWall, wallOf), ratio(ours, restCPU, cpuOf), ratio(standby, wallOf, wallOf), ratio(standby, cpuOf, cpuOf))
 }
 
 // restRow is ours from the moment when the files are there and imports are over.

@@ -15,37 +15,26 @@ func ExampleCosts_Predict() {
 	for _, s := range path {
 		fmt.Printf(" %s %.0f", s.Name, s.Seconds)
 	}
-	// Output: 323 s: download 196 engine_config 1 start_workers 17 load_weights 16 compile 71 profile_memory 4 capture_graphs 16 start_server 1
+	// Output: 322 s: download 196 engine_config 1 start_workers 17 load_weights 16 compile 71 profile_memory 4 capture_graphs 16 start_server 1
 }
 
-// recorded are the starts of Llama 3 70B from which the costs come, from the first process
-// of a replica to the open server, and Ray's published starts of Qwen 3 235B on 8 × H100,
-// from which none does, from the driver on.
-var recorded = []struct {
-	job     costmodel.Job
-	way     costmodel.Way
-	boot    bool // counted
-	seconds float64
-	within  float64 // of it, how far the prediction may be off
-}{
-	{costmodel.Jobs[1], costmodel.RayPlain, false, 351, 0.03},
-	{costmodel.Jobs[1], costmodel.RaySharded, false, 165, 0.03},
-	{costmodel.Jobs[1], costmodel.RayTuned, false, 115, 0.03},
-	{costmodel.Jobs[2], costmodel.RayPlain, true, 1007, 0.2},
-	{costmodel.Jobs[2], costmodel.RayTuned, true, 292, 0.5}, // see docs/coldstart.md
-}
-
+// Each recording is predicted from the others.
 func TestPredictsTheRecordings(t *testing.T) {
 	t.Parallel()
-	for _, r := range recorded {
-		costs := costmodel.H100
-		if !r.boot {
-			costs.RayBoot = 0
-		}
-		got, _ := costs.Predict(r.job, r.way)
-		t.Logf("%s, %s: %.0f s predicted, %.0f recorded (%+.0f %%)", r.job.Name, r.way.Name, got, r.seconds, 100*(got/r.seconds-1))
-		require.InEpsilon(t, r.seconds, got, r.within)
+	for i := range costmodel.Recordings {
+		r := &costmodel.Recordings[i]
+		got := costmodel.HeldOut(i)
+		t.Logf("%s, %s: %.0f s predicted, %.0f recorded (%+.0f %%)", r.Job.Name, r.Way.Name, got, r.Seconds, 100*(got/r.Seconds-1))
+		require.InEpsilon(t, r.Seconds, got, 0.1)
 	}
+}
+
+func TestOneRankMeetsNobody(t *testing.T) {
+	t.Parallel()
+	one, two := costmodel.Job{Layers: 1, Ranks: 1}, costmodel.Job{Layers: 1, Ranks: 2}
+	alone, _ := costmodel.H100.Predict(one, costmodel.Plain)
+	together, _ := costmodel.H100.Predict(two, costmodel.Plain)
+	require.InDelta(t, costmodel.H100.Meet, together-alone, 1e-6)
 }
 
 func TestNothingWaitsWithoutNeed(t *testing.T) {

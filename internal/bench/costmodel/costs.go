@@ -1,11 +1,14 @@
 package costmodel
 
+import "reflect"
+
 // Costs are the constants of a kind of machine; seconds, and bytes per second.
 type Costs struct {
 	// Of processes. None depends on the model.
 	Import     float64 // a process starts and imports vLLM
 	Config     float64 // it reads the model's configuration
-	Rendezvous float64 // ranks initialise their devices and meet (NCCL, Gloo)
+	Device     float64 // a rank initialises its device
+	Meet       float64 // ranks find each other (NCCL), where there are several
 	Server     float64 // from the engine's end to the open port
 	RayBoot    float64 // Ray: from the driver's import to the first replica's
 	RayReplica float64 // Ray: the replica's imports and those of the task that inits the node
@@ -21,29 +24,35 @@ type Costs struct {
 	Compile float64 // of a layer's graph
 	Cached  float64 // of a layer's graph that was compiled before
 
-	// Of the ranks' first runs.
+	// Of the ranks' first runs, which nothing caches.
 	Profile float64 // of the memory that is left, and the KV cache
 	Capture float64 // of a layer in one graph
+	Experts float64 // of a layer in one graph, more where it has experts
 }
 
-// H100 are the costs in the recordings. Values in parentheses are plain, sharded, cached.
-var H100 = Costs{
-	Import:     5.5,  // from the spawn of the engine core to its first word (5, 6, 5)
-	Config:     1,    // (1, 1, 1)
-	Rendezvous: 6.3,  // from the worker's first line to the load (7, 6, 6)
-	Server:     1,    // (1, 1, 1)
-	RayBoot:    27.5, // (23, 32; the third waited 140 for machines)
-	RayReplica: 17,   // (15, 16, 21)
-	RayWorker:  9.2,  // beyond Import: (8.5, 9.5, 9.5)
+// H100 are the means of what the recordings say.
+var H100 = Without(-1)
 
-	Download: 0.72e9, // 141 GB from the hub in 196.5 s
-	Load:     2.2e9,  // 35.3 GB each in 16 s
-	Stream:   1.31e9, // 35.3 GB each in 27 s, twice
-
-	Trace:   0.153, // 12.2 s for 80 layers, the same in all
-	Compile: 0.74,  // 59 s for 80 layers: 50 until the last rank has its graphs, 9 for their first run
-	Cached:  0.09,  // 7 s for 80 layers: 4 to load the graphs, 3 for their first run
-
-	Profile: 4.3,    // (5, 4, 3 and what is rounded)
-	Capture: 1.5e-3, // 16.3 s for 132 graphs of 80 layers
+// Without returns the costs by all recordings but one. What no other recording has is that
+// one's own.
+func Without(index int) Costs {
+	var mean Costs
+	out := reflect.ValueOf(&mean).Elem()
+	for f := range out.NumField() {
+		sum, n, own := 0.0, 0.0, 0.0
+		for i := range Recordings {
+			v := reflect.ValueOf(Recordings[i].Read).Field(f).Float()
+			switch {
+			case i == index:
+				own = v
+			case v != 0:
+				sum, n = sum+v, n+1
+			}
+		}
+		if n == 0 {
+			sum, n = own, 1
+		}
+		out.Field(f).SetFloat(sum / n)
+	}
+	return mean
 }

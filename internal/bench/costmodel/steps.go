@@ -13,13 +13,17 @@ type Job struct {
 	Layers int
 	Ranks  int // that share the weights, a device each
 	Graphs int // captured; 0 means 132, as vLLM does by default: 66 sizes, piecewise and whole
+	// Experts says that layers are mixtures of them.
+	Experts bool
 }
+
+const allGraphs = 132
 
 // Jobs are models in bfloat16 on machines that hold them.
 var Jobs = []Job{
 	{Name: "8B", Bytes: 16.1e9, Layers: 32, Ranks: 1},
 	{Name: "70B", Bytes: 141e9, Layers: 80, Ranks: 4},
-	{Name: "235B", Bytes: 470e9, Layers: 94, Ranks: 8},
+	{Name: "235B", Bytes: 470e9, Layers: 94, Ranks: 8, Experts: true},
 }
 
 // A Way is an order of the steps.
@@ -62,9 +66,12 @@ func (c Costs) Steps(j Job, w Way) []Step {
 	share := j.Bytes / float64(max(1, j.Ranks))
 	layers, graphs := float64(j.Layers), float64(j.Graphs)
 	if graphs == 0 {
-		graphs = 132
+		graphs = allGraphs
 	}
-	download, load, compile := j.Bytes/c.Download, share/c.Load, c.Compile
+	download, load, compile, capture := j.Bytes/c.Download, share/c.Load, c.Compile, c.Capture
+	if j.Experts {
+		capture += c.Experts
+	}
 	if w.Streamed {
 		download, load = 0, share/c.Stream
 	}
@@ -75,20 +82,24 @@ func (c Costs) Steps(j Job, w Way) []Step {
 		{lifecycle.StageLoadWeights, load, []lifecycle.Stage{Workers, lifecycle.StageDownload}},
 		{lifecycle.StageCompile, layers * (c.Trace + compile), []lifecycle.Stage{lifecycle.StageLoadWeights}},
 		{lifecycle.StageProfileMemory, c.Profile, []lifecycle.Stage{lifecycle.StageCompile}},
-		{lifecycle.StageCaptureGraphs, layers * graphs * c.Capture, []lifecycle.Stage{lifecycle.StageProfileMemory}},
+		{lifecycle.StageCaptureGraphs, layers * graphs * capture, []lifecycle.Stage{lifecycle.StageProfileMemory}},
 		{Server, c.Server, []lifecycle.Stage{lifecycle.StageCaptureGraphs}},
 	}
-	return append(c.processes(w, download), steps...)
+	return append(c.processes(j, w, download), steps...)
 }
 
 // processes are the steps up to ranks that wait for weights, with the download.
-func (c Costs) processes(w Way, download float64) []Step {
+func (c Costs) processes(j Job, w Way, download float64) []Step {
+	ready := c.Device
+	if j.Ranks > 1 {
+		ready += c.Meet
+	}
 	if w.Ray { // the ranks themselves download
 		return []Step{
 			{Boot, c.RayBoot, nil},
 			{lifecycle.StagePreload, c.RayReplica, []lifecycle.Stage{Boot}},
 			{lifecycle.StageEngineConfig, c.Config, []lifecycle.Stage{lifecycle.StagePreload}},
-			{Workers, 2*c.Import + c.RayWorker + c.Rendezvous, []lifecycle.Stage{lifecycle.StageEngineConfig}},
+			{Workers, 2*c.Import + c.RayWorker + ready, []lifecycle.Stage{lifecycle.StageEngineConfig}},
 			{lifecycle.StageDownload, download, []lifecycle.Stage{Workers}},
 		}
 	}
@@ -96,15 +107,14 @@ func (c Costs) processes(w Way, download float64) []Step {
 	if w.Ahead == 0 {
 		preload.After = []lifecycle.Stage{lifecycle.StageDownload}
 	}
-	workers := c.Rendezvous
 	if w.Ahead < 3 {
-		workers += 2 * c.Import
+		ready += 2 * c.Import
 	}
 	return []Step{
 		{lifecycle.StageDownload, download, nil},
 		preload,
 		{lifecycle.StageEngineConfig, c.Config, []lifecycle.Stage{lifecycle.StagePreload, lifecycle.StageDownload}},
-		{Workers, workers, []lifecycle.Stage{lifecycle.StageEngineConfig}},
+		{Workers, ready, []lifecycle.Stage{lifecycle.StageEngineConfig}},
 	}
 }
 
