@@ -34,6 +34,10 @@ type assembly struct {
 	arrival   *Arrival                // nil when nobody reads what arrives
 	bell      bell                    // rung when bytes have been written, or withdrawn
 
+	// turn is held while the partial file is written to: the kernel lets one do so at a time, and
+	// those who wait for that there burn CPU time.
+	turn sync.Mutex
+
 	mu      sync.Mutex
 	parts   []*part  // sorted, and covering the file
 	out     *os.File // nil until opened
@@ -112,7 +116,10 @@ func (a *assembly) open() error {
 // write puts b at the part's position and hands it to the sums.
 func (a *assembly) write(p *part, b []byte) error {
 	at := p.pos.Load()
-	if _, err := a.out.WriteAt(b, at); err != nil {
+	a.turn.Lock()
+	_, err := a.out.WriteAt(b, at)
+	a.turn.Unlock()
+	if err != nil {
 		return err
 	}
 	p.sum = a.kind.Update(p.sum, b)

@@ -12,9 +12,10 @@ import (
 const (
 	minPart = 8 * mib
 	maxPart = 64 * mib
-	// maxOrderedPart bounds the parts of a file whose digest needs the bytes in order, so
-	// that little is left to hash when the last of them arrives.
-	maxOrderedPart = 16 * mib
+	// maxOrderedPart bounds the parts of a file whose digest needs the bytes in order, so that
+	// what is read back is still in the processor's cache, and little is left to hash when the
+	// last of them arrives.
+	maxOrderedPart = 8 * mib
 	// stripeWidth is the number of large files that are fetched at the same time. More
 	// would keep more of each in memory until its turn to be hashed comes.
 	stripeWidth = 4

@@ -27,9 +27,9 @@ type Manager struct {
 	// Budget is shared with the other Managers that point to it; nil means one of its own.
 	Budget *Budget
 	// PartSize is the size in bytes of a range; 0 chooses 8 to 64 MiB by what there is to
-	// fetch, and at most 16 MiB where the digest (sha256, git-sha1, md5) needs the bytes in
-	// order. What has arrived of a range is journalled every MiB, whatever its size, and the
-	// last ranges are split, so that the last bytes come over several connections.
+	// fetch, and 8 MiB where the digest (sha256, git-sha1, md5) needs the bytes in order. What has
+	// arrived of a range is journalled every MiB, whatever its size, and the last ranges are split,
+	// so that the last bytes come over several connections.
 	PartSize int64
 	// StallTimeout abandons a try that brings no byte for so long; 0 means 30s.
 	StallTimeout time.Duration

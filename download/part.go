@@ -59,6 +59,8 @@ func (p *part) reserve(n int64) error {
 	}
 	ahead := min(missing, reserveStep)
 	p.reserved = at + ahead
+	p.asm.turn.Lock()
+	defer p.asm.turn.Unlock()
 	return reserve(p.asm.out, at, ahead)
 }
 
