@@ -130,7 +130,13 @@ func (l *lab) serve(ctx context.Context, name string, set *dataset.Set, cdn stri
 	case "nginx", "tls":
 		return servers.Nginx(ctx, nginx, dir, set, name == "tls")
 	case "hub":
-		return servers.Hub(ctx, nginx, dir, set, cdn)
+		return servers.Repo(ctx, nginx, dir, set, cdn)
+	case "gcs":
+		program, err := l.tool(ctx, "gcsserver")
+		if err != nil {
+			return nil, err
+		}
+		return servers.Gcs(ctx, program, dir, set, cdn)
 	case "minio":
 		program, err := l.tool(ctx, "minio") // the first time this takes 20 minutes
 		if err != nil {

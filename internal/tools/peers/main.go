@@ -36,11 +36,15 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	with := flag.String("with", "manager", "manager or transfermanager")
+	with := flag.String("with", "manager", "manager, transfermanager or gcs")
 	anonymous := flag.Bool("anonymous", false, "sign nothing")
 	flag.Parse()
 	if flag.NArg() != 3 {
-		return errors.New("usage: sdkget [-anonymous] -with manager|transfermanager BUCKET PREFIX DIR")
+		return errors.New("usage: sdkget [-anonymous] -with manager|transfermanager|gcs BUCKET PREFIX DIR")
+	}
+	bucket, prefix, dir := flag.Arg(0), strings.TrimSuffix(flag.Arg(1), "/")+"/", flag.Arg(2)
+	if *with == "gcs" {
+		return gcsFolder(ctx, bucket, prefix, dir)
 	}
 	client, err := newClient(ctx, *anonymous)
 	if err != nil {
@@ -55,7 +59,7 @@ func run(ctx context.Context) error {
 	default:
 		return fmt.Errorf("there is no %q", *with)
 	}
-	return folder(ctx, client, fetch, flag.Arg(0), strings.TrimSuffix(flag.Arg(1), "/")+"/", flag.Arg(2))
+	return folder(ctx, client, fetch, bucket, prefix, dir)
 }
 
 func newClient(ctx context.Context, anonymous bool) (*s3.Client, error) {

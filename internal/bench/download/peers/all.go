@@ -23,9 +23,14 @@ func All(ours string) []*Peer {
 		{Name: "aws s3 cp (CRT)", program: "aws", version: version, command: awscli("crt")},
 		{Name: "Ray", program: "raydl", version: version, command: ray},
 
-		{Name: Ours, program: ours, hub: true, command: spinupHub},
-		{Name: "hf download", program: "hf", version: []string{"version"}, hub: true, command: hf},
-		{Name: "hf_transfer", program: "hf_transfer", version: []string{"version"}, hub: true, command: hf},
+		{Name: Ours, program: ours, protocol: servers.GCS, command: spinupGCS},
+		{Name: "rclone", program: "rclone", version: []string{"version"}, protocol: servers.GCS, command: rcloneGCS},
+		{Name: "storage transfermanager", program: "sdkget", protocol: servers.GCS, command: sdkGCS},
+		{Name: "gcloud storage cp", program: "gcloud", version: version, protocol: servers.GCS, command: gcloud},
+
+		{Name: Ours, program: ours, protocol: servers.Hub, command: spinupHub},
+		{Name: "hf download", program: "hf", version: []string{"version"}, protocol: servers.Hub, command: hf},
+		{Name: "hf_transfer", program: "hf_transfer", version: []string{"version"}, protocol: servers.Hub, command: hf},
 	}
 }
 

@@ -3,6 +3,7 @@
 package peers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -32,13 +33,15 @@ type Peer struct {
 
 	program   string   // its name, or its path
 	version   []string // arguments that make it tell its version
-	hub       bool     // it downloads from the hub; else from S3
+	protocol  string   // of the servers that it downloads from; "" means S3
 	anonymous bool     // it cannot sign: it only takes what is public
 	command   func(j Job) (args, env []string, err error)
 }
 
 // Can reports whether the peer can download from a server.
-func (p *Peer) Can(s *servers.Server) bool { return p.hub == s.Hub && (s.Anonymous || !p.anonymous) }
+func (p *Peer) Can(s *servers.Server) bool { 
+	return cmp.Or(p.protocol, servers.S3) == s.Protocol && (s.Anonymous || !p.anonymous)
+}
 
 // Command returns what to run for a job, and its whole environment.
 func (p *Peer) Command(j Job) (argv, env []string, err error) {
@@ -49,7 +52,7 @@ func (p *Peer) Command(j Job) (argv, env []string, err error) {
 
 // Files is the folder where a peer leaves the files of a job.
 func (p *Peer) Files(j Job) (string, error) {
-	if !p.hub {
+	if p.protocol != servers.Hub {
 		return j.Target, nil
 	}
 	repo := "models--" + strings.ReplaceAll(servers.Repository(j.Set), "/", "--")
@@ -130,9 +133,12 @@ func base(j Job) []string {
 	if j.Server.CA != "" {
 		env = append(env, "SSL_CERT_FILE="+j.Server.CA)
 	}
-	if j.Server.Hub {
+	switch j.Server.Protocol {
+	case servers.Hub:
 		return append(env, "HF_ENDPOINT="+j.URL, "HF_HOME="+j.Target, "HF_HUB_DISABLE_XET=1", // our hub stores by LFS
 			"HF_HUB_DISABLE_TELEMETRY=1", "HF_HUB_DISABLE_UPDATE_CHECK=1")
+	case servers.GCS:
+		return append(env, "STORAGE_EMULATOR_HOST="+j.URL)
 	}
 	env = append(env, "AWS_ENDPOINT_URL="+j.URL, "AWS_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true")
 	if !j.Server.Anonymous {

@@ -4,6 +4,7 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,7 @@ import (
 
 // Versitygw serves a copy of a set below dir. program comes from internal/setup/tool.sh.
 func Versitygw(ctx context.Context, program, dir string, set *dataset.Set) (*Server, error) {
-	s := &Server{Name: "versitygw"}
+	s := &Server{Name: "versitygw", Protocol: S3}
 	port, data, err := s.folder(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -32,18 +33,16 @@ func Versitygw(ctx context.Context, program, dir string, set *dataset.Set) (*Ser
 	return s, s.upload(ctx, set)
 }
 
-// Minio serves a copy of a set below dir. It listens on no unix socket, so it has no shaped
-// link.
+// Minio serves a copy of a set below dir.
 func Minio(ctx context.Context, program, dir string, set *dataset.Set) (*Server, error) {
-	s := &Server{Name: "minio"}
+	s := &Server{Name: "minio", Protocol: S3}
 	port, data, err := s.folder(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	s.Ports[0].Socket = ""
 	cmd := exec.CommandContext(ctx, program, "server", "--quiet", "--address", port.Addr, data) //nolint:gosec // see above
 	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+AccessKey, "MINIO_ROOT_PASSWORD="+SecretKey, "MINIO_BROWSER=off")
-	if err := s.start(cmd); err != nil {
+	if err := errors.Join(s.start(cmd), s.relay(ctx, port)); err != nil {
 		return nil, err
 	}
 	return s, s.upload(ctx, set)

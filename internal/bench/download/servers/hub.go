@@ -18,11 +18,11 @@ import (
 // Repository is the id of a set's repository.
 func Repository(set *dataset.Set) string { return "bench/" + set.Name }
 
-// Hub serves a set as a repository: this program, called with "hub", answers what is small,
+// Repo serves a set as a repository: this program, called with "hub", answers what is small,
 // nginx sends what is large. cdn is the origin that clients are sent to for that; "" means
 // nginx's own.
-func Hub(ctx context.Context, nginx, dir string, set *dataset.Set, cdn string) (*Server, error) {
-	s := &Server{Name: "hub", Hub: true, Anonymous: true}
+func Repo(ctx context.Context, nginx, dir string, set *dataset.Set, cdn string) (*Server, error) {
+	s := &Server{Name: "hub", Protocol: Hub, Anonymous: true}
 	blobs := filepath.Join(dir, "blobs")
 	if err := os.MkdirAll(blobs, 0o755); err != nil { //nolint:gosec // nginx reads it
 		return nil, err

@@ -14,6 +14,13 @@ import (
 	"time"
 )
 
+// What servers speak.
+const (
+	S3  = "s3"
+	GCS = "gcs"
+	Hub = "hub"
+)
+
 // Names within a server.
 const (
 	Bucket    = "bench"
@@ -26,8 +33,8 @@ const patience = 30 * time.Second
 
 // A Server offers one set as Bucket/set.Name/… or as the repository bench/set.Name.
 type Server struct {
-	Name      string // "nginx", "tls", "versitygw", "minio", "hub"
-	Hub       bool   // it speaks the hub's protocol, not S3's
+	Name      string // "nginx", "tls", "versitygw", "minio", "gcs", "hub"
+	Protocol  string // one of the constants
 	Anonymous bool   // no request is signed
 	CA        string // the file of the authority of its certificate, or ""
 	Ports     []Port // the first is the one that clients are told of

@@ -1,0 +1,96 @@
+//go:build linux
+
+package servers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"cloud.google.com/go/storage"
+	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
+	"github.com/spinup-llm/spinup/internal/bench/download/proxy"
+	"google.golang.org/api/option"
+)
+
+// Gcs serves a copy of a set below dir with fake-gcs-server, which checks no credentials.
+// origin is where it tells clients that objects are; "" means where it listens.
+func Gcs(ctx context.Context, program, dir string, set *dataset.Set, origin string) (*Server, error) {
+	s := &Server{Name: "gcs", Protocol: GCS, Anonymous: true}
+	port, data, err := s.folder(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	host, number, err := net.SplitHostPort(port.Addr)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "-scheme", "http", "-host", host, "-port", number, //nolint:gosec // the peer's path
+		"-backend", "filesystem", "-filesystem-root", data, "-external-url", cmp.Or(origin, s.url), "-log-level", "error")
+	if err := errors.Join(s.start(cmd), s.relay(ctx, port)); err != nil {
+		return nil, err
+	}
+	if err := s.uploadGCS(ctx, set); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// relay makes the socket of a port for a server that listens on none.
+func (s *Server) relay(ctx context.Context, port Port) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", port.Socket)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = new(proxy.Proxy).Serve(ctx, l, port.Addr) // what is wrong, clients notice
+	}()
+	s.stop = append(s.stop, func() {
+		cancel()
+		<-served
+	})
+	return nil
+}
+
+func (s *Server) uploadGCS(ctx context.Context, set *dataset.Set) error {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client, err := storage.NewClient(ctx, option.WithHTTPClient(&http.Client{Transport: transport}),
+		option.WithEndpoint(s.url+"/storage/v1/"), storage.WithDisabledClientMetrics())
+	if err != nil {
+		return err
+	}
+	bucket := client.Bucket(Bucket)
+	if err := bucket.Create(ctx, "bench", nil); err != nil {
+		return err
+	}
+	for _, f := range set.Files {
+		if err := putGCS(ctx, bucket.Object(set.Name+"/"+f.Path), filepath.Join(set.Dir, filepath.FromSlash(f.Path))); err != nil {
+			return fmt.Errorf("upload of %s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+func putGCS(ctx context.Context, object *storage.ObjectHandle, path string) error {
+	f, err := os.Open(path) //nolint:gosec // of the benchmark
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	w := object.NewWriter(ctx)
+	w.ChunkSize = 0 // in one request
+	_, err = io.Copy(w, f)
+	return errors.Join(err, w.Close())
+}
