@@ -39,7 +39,7 @@ type Peer struct {
 }
 
 // Can reports whether the peer can download from a server.
-func (p *Peer) Can(s *servers.Server) bool { 
+func (p *Peer) Can(s *servers.Server) bool {
 	return cmp.Or(p.protocol, servers.S3) == s.Protocol && (s.Anonymous || !p.anonymous)
 }
 

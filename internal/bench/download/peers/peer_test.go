@@ -72,8 +72,10 @@ func TestCommands(t *testing.T) {
 	t.Parallel()
 	set := dataset.Model(1.0 / 2048)
 	for _, s := range []*servers.Server{
-		{Name: "nginx", Protocol: servers.S3, Anonymous: true, CA: "/ca.pem"}, {Name: "minio", Protocol: servers.S3},
-		{Name: "gcs", Protocol: servers.GCS, Anonymous: true}, {Name: "hub", Protocol: servers.Hub, Anonymous: true},
+		{Name: "nginx", Protocol: servers.S3, Anonymous: true, CA: "/ca.pem"},
+		{Name: "minio", Protocol: servers.S3},
+		{Name: "gcs", Protocol: servers.GCS, Anonymous: true},
+		{Name: "hub", Protocol: servers.Hub, Anonymous: true},
 	} {
 		for _, p := range peers.All("/ours") {
 			if !p.Can(s) {
