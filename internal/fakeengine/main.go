@@ -122,9 +122,9 @@ func (f *fake) load() {
 		os.Exit(3)
 	case f.is("fatal"):
 		say("fatal: the core has gone")
-		select {}
+		hang()
 	case f.is("hang"):
-		select {}
+		hang()
 	case f.is("chatter"):
 		for range time.Tick(20 * time.Millisecond) {
 			say("still waiting for the core")
@@ -204,7 +204,12 @@ func child(role, dir string) {
 	case "core":
 		spawn(dir, workerName, "worker", false)
 	}
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1) // or the runtime sees a deadlock
+	hang()
+}
+
+// hang never returns. The signal is for the runtime, which without cgo would see a deadlock.
+func hang() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1)
 	select {}
 }
 

@@ -56,7 +56,7 @@ func early(modes []string, dir string) {
 		say("error: a module is missing")
 		os.Exit(3)
 	case f.is("early-hang"):
-		select {}
+		hang()
 	case f.is("early-brood"):
 		f.spawn("deserter", "deserter", true)
 		f.spawn(coreName, "core", false)
