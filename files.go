@@ -291,7 +291,7 @@ func (s *startup) moved(ctx context.Context, span lifecycle.Scope, uri string) f
 			span.Progress(p.BytesDone, p.Bytes, waiting(p))
 		}
 		if p.Fetched > last.Fetched {
-			s.telemetry.fetched(ctx, uri, p.Fetched-last.Fetched)
+			s.telemetry.Fetched(ctx, uri, p.Fetched-last.Fetched)
 		}
 		last = p
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/nearest"
+	"github.com/spinup-llm/spinup/internal/telemetry"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/source"
@@ -41,7 +42,7 @@ type model struct {
 
 	standbys  *standbys
 	adapters  *adapters // nil: none
-	telemetry *telemetry
+	telemetry *telemetry.Telemetry
 }
 
 func newApplication(o *Options, app *Application, d *Deployment) (*application, error) {

@@ -77,5 +77,5 @@ func (s *standby) over(why error) {
 		s.span.Progress(0, 0, cause.Error())
 	}
 	s.span.Close(lifecycle.InStage(why, StageStandby))
-	s.model.telemetry.forget(s.id, time.Now(), why)
+	s.model.telemetry.Forget(s.id, time.Now(), why)
 }

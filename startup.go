@@ -40,7 +40,7 @@ func (m *model) start(ctx context.Context, scope lifecycle.Scope, n replica.Node
 		s.served.close()
 		s.failed(ctx, err)
 		s.compiled.close()
-		m.telemetry.forget(scope.Replica, time.Now(), err)
+		m.telemetry.Forget(scope.Replica, time.Now(), err)
 		m.standbys.forget(scope.Replica)
 		leave()
 		return nil, err

@@ -2,148 +2,56 @@ package spinup
 
 import (
 	"context"
-	"strings"
-	"sync"
+	"log/slog"
 	"time"
 
-	"github.com/spinup-llm/spinup/internal/otlp"
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/telemetry"
 	"github.com/spinup-llm/spinup/lifecycle"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 )
 
-// Attributes of spans, metrics and log records.
-const (
-	attrModel   = "spinup.model"
-	attrReplica = "spinup.replica"
-	attrNode    = "spinup.node"
-	attrStage   = "spinup.stage"
-	attrOutcome = "spinup.outcome" // ok, failed
-	attrSource  = "spinup.source"  // the scheme: s3, file
-	scopeName   = "github.com/spinup-llm/spinup"
-)
-
-// telemetry turns events into spans and metrics. One trace holds a deployment: the span
-// spinup.deployment, below it one spinup.replica per replica, below that one per stage and
-// those that the engine exports itself.
-type telemetry struct {
-	tracer   trace.Tracer
-	duration metric.Float64Histogram
-	bytes    metric.Int64Counter
-
-	// mu guards what follows. It is not held while spans are made of events: what
-	// processes them is the user's and may be slow.
-	mu       sync.Mutex
-	root     trace.Span
-	replicas map[string]*replicaTrace // those that have not ended
-	receiver *otlp.Receiver           // nil until an engine exports spans
-	ended    bool
+// emit records an event, traces it, and logs it: progress at debug, failures as errors,
+// the rest as info.
+func (d *Deployment) emit(e lifecycle.Event) {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	d.log.Append(e)
+	d.progress.record(e)
+	d.telemetry.Record(e)
+	level := slog.LevelInfo
+	switch e.Phase {
+	case lifecycle.Progress:
+		level = slog.LevelDebug
+	case lifecycle.Fail:
+		level = slog.LevelError
+	default:
+	}
+	attrs := []slog.Attr{
+		slog.String(telemetry.Model, e.Model), slog.String(telemetry.Replica, e.Replica), slog.String(telemetry.Node, e.Node),
+		slog.String(telemetry.Stage, string(e.Stage)), slog.String("phase", e.Phase.String()),
+	}
+	if e.Phase == lifecycle.End || e.Phase == lifecycle.Fail {
+		attrs = append(attrs, slog.String(telemetry.Outcome, telemetry.OutcomeOf(e)))
+	}
+	if e.Message != "" {
+		attrs = append(attrs, slog.String("message", e.Message))
+	}
+	if e.Total > 0 {
+		attrs = append(attrs, slog.Int64("done", e.Done), slog.Int64("total", e.Total))
+	}
+	d.logger.LogAttrs(context.Background(), level, "stage", attrs...) //nolint:forbidigo // events outlive every call
 }
 
-func newTelemetry(o *Options) (*telemetry, error) {
-	tracers, meters := o.TracerProvider, o.MeterProvider
-	if tracers == nil {
-		tracers = otel.GetTracerProvider()
+// engineSpans asks an engine for the spans of its start. A start does not fail for want of them.
+func (s *startup) engineSpans(ctx context.Context) engine.Trace {
+	tracer, ok := s.engine.(engine.Tracer)
+	if !ok {
+		return engine.Trace{}
 	}
-	if meters == nil {
-		meters = otel.GetMeterProvider()
-	}
-	meter := meters.Meter(scopeName)
-	duration, err := meter.Float64Histogram("spinup.stage.duration", metric.WithUnit("s"),
-		metric.WithDescription("how long a stage of a replica's start took"),
-		metric.WithExplicitBucketBoundaries(.01, .05, .1, .5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000))
+	asked, err := s.telemetry.Engine(ctx, tracer, s.scope, s.env.Redact)
 	if err != nil {
-		return nil, err
+		s.state.Log.LogAttrs(ctx, slog.LevelWarn, "no spans of the engine: nothing can listen for them", slog.Any("err", err))
 	}
-	bytes, err := meter.Int64Counter("spinup.download.bytes", metric.WithUnit("By"),
-		metric.WithDescription("bytes of model files that downloads have fetched"))
-	if err != nil {
-		return nil, err
-	}
-	return &telemetry{
-		tracer: tracers.Tracer(scopeName), duration: duration, bytes: bytes,
-		replicas: map[string]*replicaTrace{},
-	}, nil
-}
-
-// fetched counts bytes that came from uri.
-func (t *telemetry) fetched(ctx context.Context, uri string, n int64) {
-	scheme, _, _ := strings.Cut(uri, "://")
-	t.bytes.Add(ctx, n, metric.WithAttributes(attribute.String(attrSource, scheme)))
-}
-
-// begin opens the deployment's span below what ctx carries.
-func (t *telemetry) begin(ctx context.Context) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, t.root = t.tracer.Start(ctx, "spinup.deployment")
-}
-
-// end closes what is open.
-func (t *telemetry) end() {
-	t.mu.Lock()
-	replicas, receiver := t.replicas, t.receiver
-	t.replicas, t.receiver, t.ended = map[string]*replicaTrace{}, nil, true
-	t.mu.Unlock()
-	for _, r := range replicas {
-		r.end(time.Now(), nil)
-	}
-	if receiver != nil {
-		_ = receiver.Close() // of a listener on loopback: nothing can be done about it
-	}
-	t.root.End()
-}
-
-// record applies one event. Its replica is forgotten when nothing of it is left running,
-// or when it has got no node.
-func (t *telemetry) record(e lifecycle.Event) {
-	r := t.replica(e)
-	if r == nil {
-		return
-	}
-	r.record(e)
-	over := e.Stage == lifecycle.StageStopped && e.Phase != lifecycle.Begin ||
-		e.Stage == lifecycle.StageProvision && e.Phase == lifecycle.Fail
-	if over {
-		t.forget(e.Replica, e.Time, e.Err)
-	}
-}
-
-// replica returns the trace of the event's replica, which the first span opens, or nil.
-func (t *telemetry) replica(e lifecycle.Event) *replicaTrace {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r, ok := t.replicas[e.Replica]
-	if !ok && e.Phase == lifecycle.Begin && !t.ended {
-		r = &replicaTrace{telemetry: t, root: t.root.SpanContext(), stages: map[string]*openSpan{}}
-		t.replicas[e.Replica] = r
-	}
-	return r
-}
-
-// forget ends the trace of a replica that is over, for example as it did not start.
-func (t *telemetry) forget(replica string, at time.Time, err error) {
-	t.mu.Lock()
-	r := t.replicas[replica]
-	delete(t.replicas, replica)
-	t.mu.Unlock()
-	if r != nil {
-		r.end(at, err)
-	}
-}
-
-// child starts a span at a time of its own. Events outlive every call, so there is no
-// context to take.
-func (t *telemetry) child(parent trace.SpanContext, name string, at time.Time, attrs ...attribute.KeyValue) trace.Span {
-	ctx := trace.ContextWithSpanContext(context.Background(), parent) //nolint:forbidigo // only carries the parent
-	_, s := t.tracer.Start(ctx, name, trace.WithTimestamp(at), trace.WithAttributes(attrs...))
-	return s
-}
-
-func attributes(e lifecycle.Event) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		attribute.String(attrModel, e.Model), attribute.String(attrReplica, e.Replica), attribute.String(attrNode, e.Node),
-	}
+	return asked
 }

@@ -1,8 +1,8 @@
-package spinup
+package telemetry
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/otlp"
@@ -11,23 +11,22 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// engineSpans asks an engine for the spans of its start, unless they would go nowhere:
-// exporting costs the engine something. A start does not fail for want of them.
-func (s *startup) engineSpans(ctx context.Context) engine.Trace {
-	tracer, ok := s.engine.(engine.Tracer)
-	r := s.telemetry.sampled(s.scope.Replica)
-	if !ok || r == nil {
-		return engine.Trace{}
+// Engine has the spans that an engine exports of its start made again below those of its
+// replica, and returns what the engine is to be told: nothing where they would go nowhere, as
+// exporting costs it something.
+func (t *Telemetry) Engine(ctx context.Context, tracer engine.Tracer, of lifecycle.Scope, redact func(string) string) (engine.Trace, error) {
+	r := t.sampled(of.Replica)
+	if r == nil {
+		return engine.Trace{}, nil
 	}
-	receiver, err := s.telemetry.listen(ctx)
+	receiver, err := t.listen(ctx)
 	if err != nil {
-		s.state.Log.LogAttrs(ctx, slog.LevelWarn, "no spans of the engine: nothing can listen for them", slog.Any("err", err))
-		return engine.Trace{}
+		return engine.Trace{}, err
 	}
 	replica := r.span.SpanContext()
 	e := &engineTrace{
-		telemetry: s.telemetry, tracer: tracer, redact: s.env.Redact, replica: replica,
-		attrs:   attributes(lifecycle.Event{Model: s.scope.Model, Replica: s.scope.Replica, Node: s.scope.Node}),
+		telemetry: t, tracer: tracer, redact: redact, replica: replica,
+		attrs:   attributes(lifecycle.Event{Model: of.Model, Replica: of.Replica, Node: of.Node}),
 		spans:   map[spanKey]trace.SpanContext{{id: replica.SpanID()}: replica},
 		waiting: map[spanKey][]otlp.Span{},
 	}
@@ -35,11 +34,11 @@ func (s *startup) engineSpans(ctx context.Context) engine.Trace {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.engine = e
-	return engine.Trace{Traceparent: traceparent(ctx, r.span), Endpoint: e.endpoint.URL}
+	return engine.Trace{Traceparent: traceparent(ctx, r.span), Endpoint: e.endpoint.URL}, nil
 }
 
 // sampled returns the trace of a replica whose span somebody will see, or nil.
-func (t *telemetry) sampled(replica string) *replicaTrace {
+func (t *Telemetry) sampled(replica string) *replicaTrace {
 	t.mu.Lock()
 	r := t.replicas[replica]
 	t.mu.Unlock()
@@ -54,15 +53,17 @@ func (t *telemetry) sampled(replica string) *replicaTrace {
 	return r
 }
 
+var errEnded = errors.New("the deployment has ended")
+
 // listen returns the deployment's receiver, which the first engine starts.
-func (t *telemetry) listen(ctx context.Context) (*otlp.Receiver, error) {
+func (t *Telemetry) listen(ctx context.Context) (*otlp.Receiver, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.receiver != nil {
 		return t.receiver, nil
 	}
 	if t.ended {
-		return nil, errStopped
+		return nil, errEnded
 	}
 	var err error
 	t.receiver, err = otlp.Listen(ctx)

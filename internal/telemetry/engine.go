@@ -1,4 +1,4 @@
-package spinup
+package telemetry
 
 import (
 	"slices"
@@ -20,7 +20,7 @@ const maxEngineSpans = 20_000
 // its replica. Children arrive before their parents, which end later, but a parent has to
 // be made first: so a span waits for its parent, until the replica ends.
 type engineTrace struct {
-	telemetry *telemetry
+	telemetry *Telemetry
 	tracer    engine.Tracer
 	endpoint  *otlp.Endpoint
 	redact    func(string) string
@@ -97,7 +97,7 @@ func (e *engineTrace) remake(parent trace.SpanContext, s otlp.Span) trace.SpanCo
 		attrs = append(attrs, attribute.String(k, e.redact(v)))
 	}
 	if stage, ok := e.tracer.MapSpan(s.Name); ok {
-		attrs = append(attrs, attribute.String(attrStage, string(stage)))
+		attrs = append(attrs, attribute.String(Stage, string(stage)))
 	}
 	span := e.telemetry.child(parent, e.tracer.Name()+": "+e.redact(s.Name), s.Start, attrs...)
 	if s.Err != nil {

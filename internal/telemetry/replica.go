@@ -1,4 +1,4 @@
-package spinup
+package telemetry
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // replicaTrace is the span of one replica's start and what hangs below it.
 type replicaTrace struct {
-	telemetry *telemetry
+	telemetry *Telemetry
 	root      trace.SpanContext // of the deployment
 
 	mu     sync.Mutex
@@ -51,7 +51,7 @@ func (r *replicaTrace) open(e lifecycle.Event) {
 	}
 	s := &openSpan{start: e.Time}
 	s.Span = r.telemetry.child(parent, "spinup."+string(e.Stage), e.Time,
-		append(attributes(e), attribute.String(attrStage, string(e.Stage)))...)
+		append(attributes(e), attribute.String(Stage, string(e.Stage)))...)
 	r.stages[e.ID] = s
 }
 
@@ -65,7 +65,7 @@ func (r *replicaTrace) close(e lifecycle.Event) {
 		s.SetStatus(codes.Error, lifecycle.KindOf(e.Err).String())
 		s.RecordError(e.Err, trace.WithTimestamp(e.Time))
 	}
-	s.SetAttributes(attribute.String(attrOutcome, outcome(e)))
+	s.SetAttributes(attribute.String(Outcome, OutcomeOf(e)))
 	s.End(trace.WithTimestamp(e.Time))
 	switch e.Stage {
 	case lifecycle.StageStopped: // a moment
@@ -73,7 +73,7 @@ func (r *replicaTrace) close(e lifecycle.Event) {
 		r.started(e.Time, e.Err)
 	default:
 		r.telemetry.duration.Record(context.Background(), e.Time.Sub(s.start).Seconds(), metric.WithAttributes( //nolint:forbidigo // as above
-			attribute.String(attrStage, string(e.Stage)), attribute.String(attrModel, e.Model), attribute.String(attrOutcome, outcome(e))))
+			attribute.String(Stage, string(e.Stage)), attribute.String(Model, e.Model), attribute.String(Outcome, OutcomeOf(e))))
 	}
 }
 
