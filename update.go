@@ -26,43 +26,46 @@ func (d *Deployment) Update(ctx context.Context, cfgs ...*LLMConfig) error {
 		}
 	}
 	defer d.revising.Unlock()
-	type change struct {
-		app *application
-		old *model
-		new *model
-	}
 	var changes []change
 	var problems []error
 	for _, cfg := range cfgs {
-		if err := cfg.Validate(); err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		id := cfg.ModelLoadingConfig.ModelID
-		if slices.ContainsFunc(changes, func(c change) bool { return c.old.id() == id }) {
-			problems = append(problems, &lifecycle.Error{
-				Op: "spinup.Update", Kind: lifecycle.Invalid, Target: id, Err: errors.New("two configurations have this model_id"), Hint: "give one",
-			})
-			continue
-		}
-		app, old, err := d.find(id)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		m, err := newModel(d.opts, app.env, cfg, d)
-		problems = append(problems, err)
-		changes = append(changes, change{app: app, old: old, new: m})
+		c, err := d.change(cfg, changes)
+		changes, problems = append(changes, c), append(problems, err)
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
 	for _, c := range changes {
-		if err := d.replace(ctx, c.app, c.old, c.new); err != nil {
+		if err := d.replace(ctx, c.app, c.old, c.next); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// A change is a model with the one that takes its place.
+type change struct {
+	app       *application
+	old, next *model // nil where the configuration is wrong
+}
+
+// change checks cfg beside the other changes of an update.
+func (d *Deployment) change(cfg *LLMConfig, others []change) (change, error) {
+	if err := cfg.Validate(); err != nil {
+		return change{}, err
+	}
+	id := cfg.ModelLoadingConfig.ModelID
+	if slices.ContainsFunc(others, func(c change) bool { return c.old != nil && c.old.id() == id }) {
+		return change{}, &lifecycle.Error{
+			Op: "spinup.Update", Kind: lifecycle.Invalid, Target: id, Err: errors.New("two configurations have this model_id"), Hint: "give one",
+		}
+	}
+	app, old, err := d.find(id)
+	if err != nil {
+		return change{}, err
+	}
+	next, err := newModel(d.opts, app.env, cfg, d)
+	return change{app, old, next}, err
 }
 
 // replace brings up next in the place of old.
