@@ -121,7 +121,7 @@ func TestRealColdStart(t *testing.T) {
 	o, err := parse([]string{"-peers", "", "-models", "tiny", "-caches", "cold", "-n", "1", "-addr", "127.0.0.1:18998"})
 	require.NoError(t, err)
 	var out bytes.Buffer
-	l, err := newLab(t.Context(), o, &report{out: &out, now: &out})
+	l, err := newLab(t.Context(), o, &report{bench.Report{Out: &out, Now: &out}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, os.RemoveAll(l.work)) }()
 	require.NoError(t, l.measure(t.Context(), "tiny"))

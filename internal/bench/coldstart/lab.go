@@ -147,7 +147,7 @@ func (l *lab) timed(ctx context.Context, srv *servers.Server, k *contestant, cac
 	if err != nil {
 		return fmt.Errorf("%s, %s, round %d: %w", k.name, cache, round+1, err)
 	}
-	l.report.progress("%s, %s, round %d: %.2f s, %.2f CPU s", k.name, cache, round+1, res.wall, res.cpu)
+	l.report.Progress("%s, %s, round %d: %.2f s, %.2f CPU s", k.name, cache, round+1, res.wall, res.cpu)
 	k.results[cache] = append(k.results[cache], res)
 	return nil
 }

@@ -96,8 +96,8 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	r := &report{out: os.Stdout, now: os.Stderr}
-	r.intro(bench.Machine(), strings.Join(append([]string{"go run ./internal/bench/coldstart"}, args...), " "))
+	r := &report{bench.Report{Out: os.Stdout, Now: os.Stderr}}
+	r.Intro(strings.Join(append([]string{"go run ./internal/bench/coldstart"}, args...), " "))
 	l, err := newLab(ctx, o, r)
 	if err != nil {
 		return err
@@ -108,8 +108,5 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if o.markdown == "" {
-		return nil
-	}
-	return os.WriteFile(o.markdown, r.markdown.Bytes(), 0o600)
+	return r.Save(o.markdown)
 }

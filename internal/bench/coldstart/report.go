@@ -3,34 +3,14 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"slices"
-	"time"
 
 	"github.com/spinup-llm/spinup/internal/bench"
 	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
 )
 
-// A report is written as text while it grows, and as Markdown in the end.
-type report struct {
-	out      io.Writer
-	now      io.Writer // what happens; no part of the report
-	markdown bytes.Buffer
-}
-
-func (r *report) progress(format string, args ...any) { fmt.Fprintf(r.now, format+"\n", args...) }
-
-// both writes a line to both.
-func (r *report) both(format string, args ...any) {
-	fmt.Fprintf(r.out, format+"\n", args...)
-	fmt.Fprintf(&r.markdown, format+"\n", args...)
-}
-
-func (r *report) intro(machine, command string) {
-	r.both("%s, %s: `%s`\n", time.Now().Format("2006-01-02"), machine, command)
-}
+type report struct{ bench.Report }
 
 var header = []string{"start to first token", "wall s", "min–max", "CPU s", "PSS MB", "S3 MB", "our wall", "our CPU", "our PSS", "rest wall", "rest CPU", "standby wall", "standby CPU"}
 
@@ -43,21 +23,18 @@ func (r *report) trial(set *dataset.Set, cache string, all []*contestant) {
 			standby = k.results[cache]
 		}
 	}
-	r.both("### %s model (%.0f MB), %s, n = %d\n", set.Name, float64(set.Size())/1e6, cache, len(ours))
+	r.Line("### %s model (%.0f MB), %s, n = %d\n", set.Name, float64(set.Size())/1e6, cache, len(ours))
 	table := bench.Table{Header: header}
 	for _, k := range all {
 		table.Rows = append(table.Rows, row(k, cache, ours, standby))
 	}
 	table.Rows = slices.Insert(table.Rows, 1, restRow(ours))
-	table.Text(r.out)
-	fmt.Fprintln(r.out)
-	table.Markdown(&r.markdown)
-	r.both("")
+	r.Table(table)
 	for i, s := range ours {
-		r.both("- start %d: %.2f s, of which %.2f s before the first event and after ready; unattributed %.1f %%; critical path: %s",
+		r.Line("- start %d: %.2f s, of which %.2f s before the first event and after ready; unattributed %.1f %%; critical path: %s",
 			i+1, s.wall, s.wall-s.timeline, s.unattributed, s.path)
 	}
-	r.both("")
+	r.Line("")
 }
 
 func wallOf(s result) float64   { return s.wall }

@@ -82,8 +82,8 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	r := &report{out: os.Stdout, now: os.Stderr}
-	r.intro(bench.Machine(), strings.Join(append([]string{"go run ./internal/bench/download"}, args...), " "))
+	r := &report{bench.Report{Out: os.Stdout, Now: os.Stderr}}
+	r.Intro(strings.Join(append([]string{"go run ./internal/bench/download"}, args...), " "))
 	lab, err := newLab(ctx, o, r)
 	if err != nil {
 		return err
@@ -98,8 +98,5 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	r.end(lab.found)
-	if o.markdown == "" {
-		return nil
-	}
-	return os.WriteFile(o.markdown, r.markdown.Bytes(), 0o600)
+	return r.Save(o.markdown)
 }

@@ -138,13 +138,13 @@ func (l *lab) measure(ctx context.Context, c trial) error {
 	}
 	before := load()
 	for _, k := range all {
-		l.report.progress("%s: first run of %s", c, k.peer.Name)
+		l.report.Progress("%s: first run of %s", c, k.peer.Name)
 		if err := l.count(ctx, c, t, k); err != nil {
 			return err
 		}
 	}
 	for round := range l.n {
-		l.report.progress("%s: round %d of %d", c, round+1, l.n)
+		l.report.Progress("%s: round %d of %d", c, round+1, l.n)
 		for _, i := range bench.Order(len(all), round) {
 			if err := l.time(ctx, c, t, all[i]); err != nil {
 				return err

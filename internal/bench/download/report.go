@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,28 +13,11 @@ import (
 	"github.com/spinup-llm/spinup/internal/bench/download/peers"
 )
 
-// A report is written as text while it grows, and as Markdown in the end.
-type report struct {
-	out      io.Writer
-	now      io.Writer // what happens; no part of the report
-	markdown bytes.Buffer
-}
-
-func (r *report) progress(format string, args ...any) { fmt.Fprintf(r.now, format+"\n", args...) }
-
-// both writes a line to both.
-func (r *report) both(format string, args ...any) {
-	fmt.Fprintf(r.out, format+"\n", args...)
-	fmt.Fprintf(&r.markdown, format+"\n", args...)
-}
-
-func (r *report) intro(machine, command string) {
-	r.both("%s, %s: `%s`\n", time.Now().Format("2006-01-02"), machine, command)
-}
+type report struct{ bench.Report }
 
 // skip names what is not measured.
 func (r *report) skip(what string, err error) {
-	r.both("Not measured: %s: %s\n", what, strings.ReplaceAll(err.Error(), "\n", " "))
+	r.Line("Not measured: %s: %s\n", what, strings.ReplaceAll(err.Error(), "\n", " "))
 }
 
 var header = []string{
@@ -45,21 +26,18 @@ var header = []string{
 
 // trial reports one table.
 func (r *report) trial(c trial, all []*contestant, target, load string) {
-	r.both("### %s, %s: %s\n\nTo %s; load average before: %s.\n", c.server, c.link, c.set.Text, target, load)
+	r.Line("### %s, %s: %s\n\nTo %s; load average before: %s.\n", c.server, c.link, c.set.Text, target, load)
 	table := bench.Table{Header: header}
 	for _, k := range all {
 		table.Rows = append(table.Rows, row(c, k, all[0]))
 	}
-	table.Text(r.out)
-	fmt.Fprintln(r.out)
-	table.Markdown(&r.markdown)
-	r.markdown.WriteString("\n")
+	r.Table(table)
 	if c.link == "shaped" {
-		r.both("The wire alone takes %.2f s.\n", wire(c.set.Size()).Seconds())
+		r.Line("The wire alone takes %.2f s.\n", wire(c.set.Size()).Seconds())
 	}
 	for _, k := range all {
 		if k.fault != nil {
-			r.both("%s failed: %s\n", k.peer.Name, strings.ReplaceAll(k.fault.Error(), "\n", " "))
+			r.Line("%s failed: %s\n", k.peer.Name, strings.ReplaceAll(k.fault.Error(), "\n", " "))
 		}
 	}
 }
@@ -116,5 +94,5 @@ func (r *report) end(found []*peers.Peer) {
 			versions = append(versions, v)
 		}
 	}
-	r.both("Versions: %s.", strings.Join(versions, ", "))
+	r.Line("Versions: %s.", strings.Join(versions, ", "))
 }

@@ -6,10 +6,13 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/spinup-llm/spinup/internal/bench"
 	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
 	"github.com/spinup-llm/spinup/internal/bench/download/peers"
 	"github.com/spinup-llm/spinup/internal/bench/download/proxy"
@@ -19,7 +22,7 @@ import (
 func TestReportTellsRatiosAndFailures(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	r := &report{out: &out, now: io.Discard}
+	r := &report{bench.Report{Out: &out, Now: io.Discard}}
 	set := dataset.One(1.0 / 4096) // 1 MiB
 	ours := &contestant{
 		peer: &peers.Peer{Name: peers.Ours}, wall: []float64{1, 2, 3}, cpu: []float64{1, 1, 1}, rss: 1 << 40,
@@ -34,7 +37,11 @@ func TestReportTellsRatiosAndFailures(t *testing.T) {
 	r.skip("Ray", errors.New("not found"))
 	r.end([]*peers.Peer{failed.peer})
 
-	lines := strings.Split(r.markdown.String(), "\n")
+	file := filepath.Join(t.TempDir(), "report.md")
+	require.NoError(t, r.Save(file))
+	markdown, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := strings.Split(string(markdown), "\n")
 	line := func(prefix string) string {
 		i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, prefix) })
 		require.GreaterOrEqual(t, i, 0, prefix)
