@@ -44,7 +44,7 @@ func (c *compiled) publish(ctx context.Context, span lifecycle.Scope) (said stri
 	if !ok {
 		return "", &lifecycle.Error{
 			Op: "spinup.CompileCache", Kind: lifecycle.Invalid, Target: c.uri, Err: errors.New("nothing can be stored there"),
-			Hint: "let Options.CompileCache be a directory or s3://BUCKET/PREFIX",
+			Hint: "let Options.CompileCache be a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
 		}
 	}
 	f, err := c.room.Create(packName)

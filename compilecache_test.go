@@ -21,8 +21,10 @@ import (
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/compilecache"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/internal/gcstest"
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source/gcs"
 	"github.com/spinup-llm/spinup/source/s3"
 	"github.com/stretchr/testify/require"
 )
@@ -36,6 +38,7 @@ func compiling(t *testing.T, uri string) (*spinup.Options, *spinup.LLMConfig) {
 	o.Cache = &download.Cache{StoreDir: t.TempDir()}
 	o.Sources = spinup.Sources()
 	o.Sources.Handle("s3", s3.Opener(nil))
+	o.Sources.Handle("gs", gcs.Opener(nil))
 	o.CompileCache = uri
 	cfg := tiny()
 	cfg.LLMEngine = "fake"
@@ -78,6 +81,13 @@ func TestASecondMachineFindsWhatTheFirstCompiled(t *testing.T) {
 			srv.Bucket(t, "caches")
 			cfg.RuntimeEnv.EnvVars = srv.Env()
 			return "s3://caches/compiled"
+		},
+		"gs": func(t *testing.T, cfg *spinup.LLMConfig) string {
+			t.Helper()
+			srv := gcstest.Start(t)
+			srv.Bucket(t, "caches")
+			cfg.RuntimeEnv.EnvVars = srv.Env()
+			return "gs://caches/compiled"
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

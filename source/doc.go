@@ -15,7 +15,8 @@
 // # Errors
 //
 // Every error is a [lifecycle.Error] whose Op is "source.Open" (a URI), "source.Resolve"
-// (a listing), "source.Read" (bytes of a file) or "source.CheckModel". Drivers use these kinds:
+// (a listing), "source.Read" (bytes of a file), "source.Create" (a new one) or
+// "source.CheckModel". Drivers use these kinds:
 //
 //   - Invalid: the URI is malformed, its scheme is unknown, a file name would escape
 //   - NotFound: no such bucket, prefix or directory; the hint names the nearest that exist

@@ -5,6 +5,7 @@ package nearest
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -56,6 +57,20 @@ func Hint(word string, names []string) string {
 		hint += fmt.Sprintf(" and %d more", more)
 	}
 	return hint
+}
+
+// Above looks for what a path was probably meant to be: from its end on for the first folder
+// that has children, and there for what is near to the part of the path that should be in it.
+// hint is "" where there is no such folder.
+func Above(name string, children func(dir string) []string) (dir, hint string) {
+	for dir = name; dir != "" && hint == ""; {
+		word := path.Base(dir)
+		if dir = path.Dir(dir); dir == "." {
+			dir = ""
+		}
+		hint = Hint(word, children(dir))
+	}
+	return dir, hint
 }
 
 func quoted(names []string, sep string) string {

@@ -41,6 +41,13 @@ func TestOfFindsTypos(t *testing.T) {
 	})
 }
 
+func ExampleAbove() {
+	folders := map[string][]string{"": {"models", "data"}, "models": {"llama", "mistral"}}
+	dir, hint := nearest.Above("models/lama/v2", func(dir string) []string { return folders[dir] })
+	fmt.Printf("in %q %s\n", dir, hint)
+	// Output: in "models" did you mean "llama"?
+}
+
 func ExampleHint() {
 	fmt.Println(nearest.Hint("lama", []string{"mistral", "llama"}))
 	fmt.Println(nearest.Hint("gpt", []string{"f", "e", "d", "c", "b", "a"}))

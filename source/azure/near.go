@@ -3,7 +3,6 @@ package azure
 import (
 	"context"
 	"errors"
-	"path"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -23,15 +22,9 @@ func (f *folder) nothing(ctx context.Context) error {
 	if f.loc.prefix == "" {
 		e.Err = errors.New("the container is empty")
 	}
-	for dir := f.loc.prefix; dir != ""; {
-		word := path.Base(dir)
-		if dir = path.Dir(dir); dir == "." {
-			dir = ""
-		}
-		if names := f.children(ctx, dir); len(names) > 0 {
-			e.Hint = "in " + f.loc.at(dir) + " " + nearest.Hint(word, names) + "; " + form
-			break
-		}
+	dir, hint := nearest.Above(f.loc.prefix, func(dir string) []string { return f.children(ctx, dir) })
+	if hint != "" {
+		e.Hint = "in " + f.loc.at(dir) + " " + hint + "; " + form
 	}
 	return e
 }

@@ -83,5 +83,7 @@ func TestConformanceFake(t *testing.T) {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	sourcetest.Run(t, harness(realStore{gcstest.Start(t)}))
+	h := harness(realStore{gcstest.Start(t)})
+	h.Creates = true
+	sourcetest.Run(t, h)
 }

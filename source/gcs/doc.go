@@ -21,7 +21,7 @@
 //  3. the metadata server at GCE_METADATA_HOST (else 169.254.169.254): the service account of
 //     the machine or of the pod, unless NO_GCE_CHECK is true
 //
-// Tokens are asked for with the scope devstorage.read_only, and go to the API alone. Further:
+// Tokens have the scope devstorage.read_only, and go to the API alone. Further:
 // STORAGE_EMULATOR_HOST names another server, which gets no token; GOOGLE_CLOUD_QUOTA_PROJECT
 // pays where the requester does; GOOGLE_CLOUD_PROJECT is where near buckets are looked for.
 // Proxies are those of the process; a client of the caller's own ([source.OpenOptions.HTTP])
@@ -32,6 +32,12 @@
 // A file's Version is its generation, which every read names. Its Digest is the CRC32C that
 // the listing tells, so that a folder of any size takes one request per thousand objects.
 // Objects that are stored compressed are fetched as they are stored.
+//
+// # New files
+//
+// A source takes new files ([source.Creator]): an upload on the condition that there is no such
+// object. It needs storage.objects.create, and its tokens alone have the scope
+// devstorage.read_write.
 //
 // # Errors
 //

@@ -19,15 +19,18 @@ type request struct {
 	op, target string
 	permission string // that it needs
 	resource   string // on what
+	role       string // that has it
 	bytes      bool   // of an object, not a listing
 }
 
+const viewer = "Storage Object Viewer"
+
 func listing(l location) request {
-	return request{op: opResolve, target: l.String(), permission: "storage.objects.list", resource: "gs://" + l.bucket}
+	return request{op: opResolve, target: l.String(), permission: "storage.objects.list", resource: "gs://" + l.Bucket, role: viewer}
 }
 
 func reading(op string, l location, name string) request {
-	return request{op, l.at(name), "storage.objects.get", "gs://" + l.bucket + "/" + name, true}
+	return request{op, l.At(name), "storage.objects.get", "gs://" + l.Bucket + "/" + name, viewer, true}
 }
 
 // A wrongAnswer is a response that does not fit its request.

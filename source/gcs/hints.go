@@ -57,8 +57,8 @@ func (b *bucket) deniedHint(r request) string {
 	if f := b.creds.seen(); f != nil {
 		from = ", which came from " + f.name
 	}
-	return fmt.Sprintf("grant %s on %s (the role Storage Object Viewer has it) to the owner of the credentials%s",
-		r.permission, r.resource, from)
+	return fmt.Sprintf("grant %s on %s (the role %s has it) to the owner of the credentials%s",
+		r.permission, r.resource, r.role, from)
 }
 
 func (b *bucket) tokenHint(err error) string {

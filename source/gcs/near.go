@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"path"
 	"strings"
 
 	"cloud.google.com/go/storage"
@@ -20,18 +19,12 @@ const maxNear = 1000
 func (b *bucket) nothing(ctx context.Context) error {
 	e := &lifecycle.Error{Op: opResolve, Kind: lifecycle.NotFound, Target: b.loc.String(), Hint: form}
 	e.Err = errors.New("no object lies under that prefix")
-	if b.loc.prefix == "" {
+	if b.loc.Prefix == "" {
 		e.Err = errors.New("the bucket is empty")
 	}
-	for dir := b.loc.prefix; dir != ""; {
-		word := path.Base(dir)
-		if dir = path.Dir(dir); dir == "." {
-			dir = ""
-		}
-		if names := b.children(ctx, dir); len(names) > 0 {
-			e.Hint = "in " + b.loc.at(dir) + " " + nearest.Hint(word, names) + "; " + form
-			break
-		}
+	dir, hint := nearest.Above(b.loc.Prefix, func(dir string) []string { return b.children(ctx, dir) })
+	if hint != "" {
+		e.Hint = "in " + b.loc.At(dir) + " " + hint + "; " + form
 	}
 	return e
 }
@@ -39,7 +32,7 @@ func (b *bucket) nothing(ctx context.Context) error {
 // children returns the names in a folder, up to the first error.
 func (b *bucket) children(ctx context.Context, dir string) (names []string) {
 	var x exchange
-	prefix := location{prefix: dir}.under()
+	prefix := location{Prefix: dir}.Under()
 	it := b.reads.Objects(x.in(ctx), &storage.Query{Prefix: prefix, Delimiter: "/", Projection: storage.ProjectionNoACL})
 	for len(names) < maxNear {
 		o, err := it.Next()
@@ -60,7 +53,7 @@ func (b *bucket) otherBuckets(ctx context.Context) string {
 	if f := b.creds.seen(); f != nil {
 		project = cmp.Or(project, f.project)
 	}
-	if b.loc.anonymous || project == "" {
+	if b.loc.Anonymous || project == "" {
 		return ""
 	}
 	var names []string
@@ -75,5 +68,5 @@ func (b *bucket) otherBuckets(ctx context.Context) string {
 		}
 		names = append(names, o.Name)
 	}
-	return nearest.Hint(b.loc.bucket, names)
+	return nearest.Hint(b.loc.Bucket, names)
 }

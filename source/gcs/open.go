@@ -31,9 +31,9 @@ func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 	got, err := b.get(x.in(ctx), &x, name, f, off, n)
 	if b.maybeObject(f, name) && statusOf(err) == http.StatusNotFound {
 		var second exchange
-		if whole, again := b.get(second.in(ctx), &second, b.loc.prefix, f, off, n); again == nil {
+		if whole, again := b.get(second.in(ctx), &second, b.loc.Prefix, f, off, n); again == nil {
 			b.single.Store(true)
-			return &body{ctx: ctx, b: b, x: &second, name: b.loc.prefix, from: whole, left: n}, nil
+			return &body{ctx: ctx, b: b, x: &second, name: b.loc.Prefix, from: whole, left: n}, nil
 		}
 	}
 	if statusOf(err) == http.StatusNotFound && f.Version != "" {
@@ -47,16 +47,16 @@ func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 
 // name returns the object of f, as the last Resolve saw it.
 func (b *bucket) name(f source.File) string {
-	if b.single.Load() && f.Path == b.loc.base() {
-		return b.loc.prefix
+	if b.single.Load() && f.Path == b.loc.Base() {
+		return b.loc.Prefix
 	}
-	return b.loc.under() + f.Path
+	return b.loc.Under() + f.Path
 }
 
 // maybeObject reports whether f may be the object that the URI names: a Source that has
 // not resolved does not know yet.
 func (b *bucket) maybeObject(f source.File, tried string) bool {
-	return f.Path == b.loc.base() && !b.loc.folder && tried != b.loc.prefix
+	return f.Path == b.loc.Base() && !b.loc.Folder && tried != b.loc.Prefix
 }
 
 func (b *bucket) get(ctx context.Context, x *exchange, name string, f source.File, off, n int64) (*storage.Reader, error) {
@@ -111,7 +111,7 @@ func (b *bucket) Locate(f source.File) (*url.URL, error) {
 	if err := source.CheckPath(f.Path); err != nil {
 		return nil, err
 	}
-	return &url.URL{Scheme: "gs", Host: b.loc.bucket, Path: "/" + b.name(f)}, nil
+	return &url.URL{Scheme: "gs", Host: b.loc.Bucket, Path: "/" + b.name(f)}, nil
 }
 
 // A body counts what a response still owes: an early end is an error, not the end.

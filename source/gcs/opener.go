@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,7 @@ func Opener(opts *Options) source.Opener {
 	direct.Proxy = nil // the metadata server is beside this machine
 	metadata := &http.Client{Transport: direct, CheckRedirect: noRedirect}
 	return func(ctx context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
-		loc, err := parse(u)
+		loc, err := rules.Parse(u)
 		if err != nil {
 			return nil, err
 		}
@@ -64,6 +65,9 @@ type bucket struct {
 	creds  *chain                // nil when anonymous
 
 	single atomic.Bool // the location is an object, not a folder
+
+	// writer is the same with tokens that may write, made when it is needed.
+	writer func() (*bucket, error)
 }
 
 var (
@@ -73,7 +77,11 @@ var (
 
 func newBucket(ctx context.Context, loc location, set settings, client, metadata *http.Client) (*bucket, error) {
 	b := &bucket{loc: loc, set: set}
-	if !loc.anonymous && !set.emulator {
+	b.writer = sync.OnceValues(func() (*bucket, error) {
+		set.scope = writeScope
+		return newBucket(context.WithoutCancel(ctx), loc, set, client, metadata)
+	})
+	if !loc.Anonymous && !set.emulator {
 		b.creds = newChain(set, client, metadata)
 	}
 	wired := *client
@@ -84,7 +92,7 @@ func newBucket(ctx context.Context, loc location, set settings, client, metadata
 	if err != nil {
 		return nil, &lifecycle.Error{Op: "source.Open", Kind: lifecycle.Invalid, Target: loc.String(), Err: err}
 	}
-	handle := b.client.Bucket(loc.bucket)
+	handle := b.client.Bucket(loc.Bucket)
 	if set.project != "" {
 		handle = handle.UserProject(set.project)
 	}

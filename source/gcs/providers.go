@@ -19,8 +19,8 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 )
 
-// scope is all that reading needs.
-const scope = "https://www.googleapis.com/auth/devstorage.read_only"
+// readScope is all that reading needs.
+const readScope = "https://www.googleapis.com/auth/devstorage.read_only"
 
 // metadataLimit bounds one request to the metadata server: elsewhere nobody answers there.
 const metadataLimit = 3 * time.Second
@@ -29,7 +29,7 @@ const metadataLimit = 3 * time.Second
 func (s *settings) named(client *http.Client) step {
 	st := step{name: "GOOGLE_APPLICATION_CREDENTIALS", absent: "not set"}
 	if path := s.env("GOOGLE_APPLICATION_CREDENTIALS"); path != "" {
-		st.open = func(context.Context) (*auth.Credentials, error) { return fromFile(path, client) }
+		st.open = func(context.Context) (*auth.Credentials, error) { return fromFile(path, s.scope, client) }
 	}
 	return st
 }
@@ -41,12 +41,12 @@ func (s *settings) login(client *http.Client) step {
 	if _, err := os.Stat(path); path == "" || errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the operator names the folder
 		return st
 	}
-	st.open = func(context.Context) (*auth.Credentials, error) { return fromFile(path, client) }
+	st.open = func(context.Context) (*auth.Credentials, error) { return fromFile(path, s.scope, client) }
 	return st
 }
 
 // fromFile reads credentials of any of Google's kinds.
-func fromFile(path string, client *http.Client) (*auth.Credentials, error) {
+func fromFile(path, scope string, client *http.Client) (*auth.Credentials, error) {
 	data, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (s *settings) instance(client *http.Client) step {
 	}
 	host := cmp.Or(s.env("GCE_METADATA_HOST"), "169.254.169.254")
 	st.open = func(ctx context.Context) (*auth.Credentials, error) {
-		cached := auth.NewCachedTokenProvider(&metadata{host: host, client: client},
+		cached := auth.NewCachedTokenProvider(&metadata{host: host, scope: s.scope, client: client},
 			&auth.CachedTokenProviderOptions{DisableAsyncRefresh: true})
 		if _, err := cached.Token(ctx); err != nil {
 			return nil, err
@@ -87,6 +87,7 @@ func (s *settings) instance(client *http.Client) step {
 // metadata is an auth.TokenProvider. The SDK's own would look at the process's environment.
 type metadata struct {
 	host   string
+	scope  string
 	client *http.Client
 }
 
@@ -96,7 +97,7 @@ func (m *metadata) Token(ctx context.Context) (*auth.Token, error) {
 	defer cancel()
 	at := url.URL{
 		Scheme: "http", Host: m.host, Path: "/computeMetadata/v1/instance/service-accounts/default/token",
-		RawQuery: url.Values{"scopes": {scope}}.Encode(),
+		RawQuery: url.Values{"scopes": {m.scope}}.Encode(),
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody)
 	if err != nil {

@@ -28,7 +28,7 @@ func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 	if err == nil && len(files) > 0 {
 		b.single.Store(false)
 	}
-	if err == nil && len(files) == 0 && b.loc.prefix != "" && !b.loc.folder {
+	if err == nil && len(files) == 0 && b.loc.Prefix != "" && !b.loc.Folder {
 		files, err = b.object(ctx)
 	}
 	if err != nil {
@@ -37,12 +37,12 @@ func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 	if len(files) == 0 {
 		return nil, b.nothing(ctx)
 	}
-	return source.NewManifest(b.loc.canonical(), "", files)
+	return source.NewManifest(b.loc.Canonical(), "", files)
 }
 
 // list returns the files of the folder, without the markers of folders.
 func (b *bucket) list(ctx context.Context) ([]source.File, error) {
-	q := &storage.Query{Prefix: b.loc.under(), Projection: storage.ProjectionNoACL}
+	q := &storage.Query{Prefix: b.loc.Under(), Projection: storage.ProjectionNoACL}
 	if err := q.SetAttrSelection([]string{"Name", "Size", "Generation", "CRC32C", "MD5"}); err != nil {
 		return nil, b.explain(ctx, listing(b.loc), err, nil)
 	}
@@ -57,7 +57,7 @@ func (b *bucket) list(ctx context.Context) ([]source.File, error) {
 			return nil, b.listError(ctx, err, &x)
 		}
 		if marker := strings.HasSuffix(o.Name, "/") && o.Size == 0; !marker {
-			files = append(files, fileOf(strings.TrimPrefix(o.Name, b.loc.under()), o))
+			files = append(files, fileOf(strings.TrimPrefix(o.Name, b.loc.Under()), o))
 		}
 		if len(files) > maxObjects {
 			return nil, &lifecycle.Error{
@@ -82,15 +82,15 @@ func (b *bucket) listError(ctx context.Context, err error, x *exchange) error {
 // object makes a manifest of the one object that the URI names; there may be none.
 func (b *bucket) object(ctx context.Context) ([]source.File, error) {
 	var x exchange
-	o, err := b.lists.Object(b.loc.prefix).Attrs(x.in(ctx))
+	o, err := b.lists.Object(b.loc.Prefix).Attrs(x.in(ctx))
 	if statusOf(err) == http.StatusNotFound {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, b.explain(ctx, reading(opResolve, b.loc, b.loc.prefix), err, &x)
+		return nil, b.explain(ctx, reading(opResolve, b.loc, b.loc.Prefix), err, &x)
 	}
 	b.single.Store(true)
-	return []source.File{fileOf(b.loc.base(), o)}, nil
+	return []source.File{fileOf(b.loc.Base(), o)}, nil
 }
 
 func fileOf(path string, o *storage.ObjectAttrs) source.File {

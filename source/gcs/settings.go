@@ -20,11 +20,12 @@ type settings struct {
 	env      func(string) string
 	endpoint *url.URL // of the JSON API, without its path
 	emulator bool
+	scope    string // of the tokens
 	project  string // that pays, or "" for the credentials' own
 }
 
 func load(loc location, opts *Options, o *source.OpenOptions) (settings, error) {
-	s := settings{env: o.Env}
+	s := settings{env: o.Env, scope: readScope}
 	if opts != nil {
 		s.project = opts.UserProject
 	}

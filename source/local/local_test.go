@@ -60,7 +60,7 @@ func TestConformance(t *testing.T) {
 			tb.Helper()
 			return repo{filepath.Join(tb.TempDir(), "llama")}
 		},
-		Many: 1100,
+		Many: 1100, Creates: true,
 	})
 }
 

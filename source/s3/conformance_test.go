@@ -99,5 +99,7 @@ func TestConformanceFake(t *testing.T) {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	sourcetest.Run(t, harness(realStore{s3test.Start(t)}))
+	h := harness(realStore{s3test.Start(t)})
+	h.Creates = true
+	sourcetest.Run(t, h)
 }

@@ -25,9 +25,9 @@ func (b *bucket) Create(ctx context.Context, f source.File, content io.ReadSeeke
 	if err := source.CheckPath(f.Path); err != nil {
 		return err
 	}
-	key := b.loc.under() + f.Path
+	key := b.loc.Under() + f.Path
 	in := &s3.PutObjectInput{
-		Bucket: &b.loc.bucket, Key: &key, Body: content, ContentLength: &f.Size, IfNoneMatch: aws.String("*"), RequestPayer: b.payer,
+		Bucket: &b.loc.Bucket, Key: &key, Body: content, ContentLength: &f.Size, IfNoneMatch: aws.String("*"), RequestPayer: b.payer,
 	}
 	if sum, err := hex.DecodeString(f.Digest.Hex); err == nil && f.Digest.Algorithm == "sha256" {
 		in.ChecksumSHA256 = aws.String(base64.StdEncoding.EncodeToString(sum))
@@ -41,7 +41,7 @@ func (b *bucket) Create(ctx context.Context, f source.File, content io.ReadSeeke
 	_, err := call(ctx, b, thrice, in, put)
 	switch statusOf(err) {
 	case http.StatusPreconditionFailed, http.StatusConflict: // it is there, or another one brings it just now
-		return fmt.Errorf("%s %s: %w", opCreate, b.loc.at(key), fs.ErrExist)
+		return fmt.Errorf("%s %s: %w", opCreate, b.loc.At(key), fs.ErrExist)
 	}
 	if err != nil {
 		return b.explain(ctx, creating(b.loc, key), err)
@@ -50,5 +50,5 @@ func (b *bucket) Create(ctx context.Context, f source.File, content io.ReadSeeke
 }
 
 func creating(l location, key string) request {
-	return request{opCreate, l.at(key), "s3:PutObject", "arn:aws:s3:::" + l.bucket + "/" + key}
+	return request{opCreate, l.At(key), "s3:PutObject", "arn:aws:s3:::" + l.Bucket + "/" + key}
 }

@@ -23,7 +23,7 @@ func (b *bucket) files(ctx context.Context, objects []types.Object) (files []sou
 	files = make([]source.File, len(objects))
 	for i, o := range objects {
 		files[i] = source.File{
-			Path: strings.TrimPrefix(aws.ToString(o.Key), b.loc.under()), Size: aws.ToInt64(o.Size), Version: aws.ToString(o.ETag),
+			Path: strings.TrimPrefix(aws.ToString(o.Key), b.loc.Under()), Size: aws.ToInt64(o.Size), Version: aws.ToString(o.ETag),
 		}
 		switch f := &files[i]; {
 		case source.CheckPath(f.Path) != nil:
@@ -67,7 +67,7 @@ func (b *bucket) digest(ctx context.Context, key string, f source.File) (source.
 // head asks about an object, or one of its parts.
 func (b *bucket) head(ctx context.Context, key, version string, part *int32) (*s3.HeadObjectOutput, error) {
 	in := &s3.HeadObjectInput{
-		Bucket: &b.loc.bucket, Key: &key, PartNumber: part, ChecksumMode: types.ChecksumModeEnabled, RequestPayer: b.payer,
+		Bucket: &b.loc.Bucket, Key: &key, PartNumber: part, ChecksumMode: types.ChecksumModeEnabled, RequestPayer: b.payer,
 	}
 	if version != "" {
 		in.IfMatch = &version

@@ -22,17 +22,11 @@ type request struct {
 }
 
 func listing(l location) request {
-	r := request{opResolve, l.String(), "s3:ListBucket", "arn:aws:s3:::" + l.bucket}
-	return r
+	return request{opResolve, l.String(), "s3:ListBucket", "arn:aws:s3:::" + l.Bucket}
 }
 
 func reading(op string, l location, key string) request {
-	return request{op, l.at(key), "s3:GetObject", "arn:aws:s3:::" + l.bucket + "/" + key}
-}
-
-// at returns the URI of a key as the user writes it.
-func (l location) at(key string) string {
-	return location{bucket: l.bucket, prefix: key, anonymous: l.anonymous}.String()
+	return request{op, l.At(key), "s3:GetObject", "arn:aws:s3:::" + l.Bucket + "/" + key}
 }
 
 // A wrongAnswer is a response that does not fit its request.

@@ -63,7 +63,7 @@ func (b *bucket) place() string {
 }
 
 func (b *bucket) deniedHint(r request) string {
-	if b.loc.anonymous {
+	if b.loc.Anonymous {
 		return fmt.Sprintf("the bucket is not public: allow %s on %s to everybody, or give keys and leave out anonymous@", r.action, r.resource)
 	}
 	return fmt.Sprintf("allow %s on %s to the owner of the credentials%s", r.action, r.resource, suffix(", which came from ", b.from(), ""))

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"path"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,27 +16,21 @@ import (
 func (b *bucket) nothing(ctx context.Context) error {
 	e := &lifecycle.Error{Op: opResolve, Kind: lifecycle.NotFound, Target: b.loc.String(), Hint: form}
 	e.Err = errors.New("no object lies under that prefix")
-	if b.loc.prefix == "" {
+	if b.loc.Prefix == "" {
 		e.Err = errors.New("the bucket is empty")
 	}
-	for dir := b.loc.prefix; dir != ""; {
-		word := path.Base(dir)
-		if dir = path.Dir(dir); dir == "." {
-			dir = ""
-		}
-		if names := b.children(ctx, dir); len(names) > 0 {
-			e.Hint = "in " + b.loc.at(dir) + " " + nearest.Hint(word, names) + "; " + form
-			break
-		}
+	dir, hint := nearest.Above(b.loc.Prefix, func(dir string) []string { return b.children(ctx, dir) })
+	if hint != "" {
+		e.Hint = "in " + b.loc.At(dir) + " " + hint + "; " + form
 	}
 	return e
 }
 
 // children returns the names in a folder, as many as one page has; none on any error.
 func (b *bucket) children(ctx context.Context, dir string) []string {
-	prefix := location{prefix: dir}.under()
+	prefix := location{Prefix: dir}.Under()
 	page, err := call(ctx, b, once, &s3.ListObjectsV2Input{
-		Bucket: &b.loc.bucket, Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl, RequestPayer: b.payer,
+		Bucket: &b.loc.Bucket, Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl, RequestPayer: b.payer,
 	}, b.client.ListObjectsV2)
 	if err != nil {
 		return nil
@@ -60,7 +53,7 @@ func (b *bucket) children(ctx context.Context, dir string) []string {
 
 // otherBuckets words which buckets are near, where their owner may list them.
 func (b *bucket) otherBuckets(ctx context.Context) string {
-	if b.loc.anonymous {
+	if b.loc.Anonymous {
 		return ""
 	}
 	out, err := call(ctx, b, once, &s3.ListBucketsInput{}, b.client.ListBuckets)
@@ -71,5 +64,5 @@ func (b *bucket) otherBuckets(ctx context.Context) string {
 	for _, bucket := range out.Buckets {
 		names = append(names, aws.ToString(bucket.Name))
 	}
-	return nearest.Hint(b.loc.bucket, names)
+	return nearest.Hint(b.loc.Bucket, names)
 }

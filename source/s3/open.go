@@ -28,7 +28,7 @@ func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 	key := b.key(f)
 	body, err := b.get(ctx, key, f, off, n)
 	if b.maybeObject(f, key) && statusOf(err) == http.StatusNotFound {
-		if whole, second := b.get(ctx, b.loc.prefix, f, off, n); second == nil {
+		if whole, second := b.get(ctx, b.loc.Prefix, f, off, n); second == nil {
 			b.single.Store(true)
 			return whole, nil
 		}
@@ -41,20 +41,20 @@ func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 
 // key returns where f is, as the last Resolve saw it.
 func (b *bucket) key(f source.File) string {
-	if b.single.Load() && f.Path == b.loc.base() {
-		return b.loc.prefix
+	if b.single.Load() && f.Path == b.loc.Base() {
+		return b.loc.Prefix
 	}
-	return b.loc.under() + f.Path
+	return b.loc.Under() + f.Path
 }
 
 // maybeObject reports whether f may be the object that the URI names: a Source that has
 // not resolved does not know yet.
 func (b *bucket) maybeObject(f source.File, tried string) bool {
-	return f.Path == b.loc.base() && !b.loc.folder && tried != b.loc.prefix
+	return f.Path == b.loc.Base() && !b.loc.Folder && tried != b.loc.Prefix
 }
 
 func (b *bucket) get(ctx context.Context, key string, f source.File, off, n int64) (io.ReadCloser, error) {
-	in := &s3.GetObjectInput{Bucket: &b.loc.bucket, Key: &key, RequestPayer: b.payer}
+	in := &s3.GetObjectInput{Bucket: &b.loc.Bucket, Key: &key, RequestPayer: b.payer}
 	if f.Version != "" {
 		in.IfMatch = &f.Version
 	}
@@ -102,7 +102,7 @@ func (b *bucket) Locate(f source.File) (*url.URL, error) {
 	if err := source.CheckPath(f.Path); err != nil {
 		return nil, err
 	}
-	return &url.URL{Scheme: "s3", Host: b.loc.bucket, Path: "/" + b.key(f)}, nil
+	return &url.URL{Scheme: "s3", Host: b.loc.Bucket, Path: "/" + b.key(f)}, nil
 }
 
 // A body counts what a response still owes: an early end is an error, not the end.

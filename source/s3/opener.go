@@ -36,7 +36,7 @@ func Opener(opts *Options) source.Opener {
 	}
 	shared := &http.Client{Transport: transport.New(nil), CheckRedirect: noRedirect}
 	return func(ctx context.Context, u *url.URL, o *source.OpenOptions) (source.Source, error) {
-		loc, err := parse(u)
+		loc, err := rules.Parse(u)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func newBucket(ctx context.Context, loc location, set settings, client *http.Cli
 		o.BaseEndpoint = &set.endpoint
 	}
 	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = set.fips, set.dualStack
-	if loc.anonymous {
+	if loc.Anonymous {
 		o.Credentials = aws.AnonymousCredentials{}
 	} else {
 		b.creds = newChain(ctx, set, client)

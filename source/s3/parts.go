@@ -95,7 +95,7 @@ func untold(err error) bool {
 // the service tells them all and they can be combined: CRC32 and CRC32C can.
 func (b *bucket) combined(ctx context.Context, key string, f source.File) (source.Digest, error) {
 	in := &s3.GetObjectAttributesInput{
-		Bucket: &b.loc.bucket, Key: &key, RequestPayer: b.payer,
+		Bucket: &b.loc.Bucket, Key: &key, RequestPayer: b.payer,
 		ObjectAttributes: []types.ObjectAttributes{
 			types.ObjectAttributesEtag, types.ObjectAttributesObjectSize, types.ObjectAttributesObjectParts,
 		},

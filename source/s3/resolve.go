@@ -32,7 +32,7 @@ func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 	case len(objects) > 0:
 		b.single.Store(false)
 		files, mark, err = b.files(ctx, objects)
-	case b.loc.prefix != "" && !b.loc.folder:
+	case b.loc.Prefix != "" && !b.loc.Folder:
 		files, err = b.object(ctx)
 	}
 	if err != nil {
@@ -41,7 +41,7 @@ func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 	if len(files) == 0 {
 		return nil, b.nothing(ctx)
 	}
-	m, err := source.NewManifest(b.loc.canonical(), "", files)
+	m, err := source.NewManifest(b.loc.Canonical(), "", files)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (b *bucket) Resolve(ctx context.Context) (*source.Manifest, error) {
 // list returns the objects of the folder, without the markers of folders.
 func (b *bucket) list(ctx context.Context) ([]types.Object, error) {
 	in := &s3.ListObjectsV2Input{
-		Bucket: &b.loc.bucket, Prefix: aws.String(b.loc.under()), EncodingType: types.EncodingTypeUrl, RequestPayer: b.payer,
+		Bucket: &b.loc.Bucket, Prefix: aws.String(b.loc.Under()), EncodingType: types.EncodingTypeUrl, RequestPayer: b.payer,
 	}
 	var all []types.Object
 	for {
@@ -106,16 +106,16 @@ func decoded(key string, encoding types.EncodingType) string {
 
 // object makes a manifest of the one object that the URI names; there may be none.
 func (b *bucket) object(ctx context.Context) ([]source.File, error) {
-	head, err := b.head(ctx, b.loc.prefix, "", nil)
+	head, err := b.head(ctx, b.loc.Prefix, "", nil)
 	if statusOf(err) == 404 {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, b.explain(ctx, reading(opResolve, b.loc, b.loc.prefix), err)
+		return nil, b.explain(ctx, reading(opResolve, b.loc, b.loc.Prefix), err)
 	}
 	b.single.Store(true)
 	t := toldBy(head)
-	f := source.File{Path: b.loc.base(), Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag), Digest: t.digest()}
+	f := source.File{Path: b.loc.Base(), Size: aws.ToInt64(head.ContentLength), Version: aws.ToString(head.ETag), Digest: t.digest()}
 	if d, n := t.parts(); n > 0 && !f.Digest.Known() {
 		f.Digest.Algorithm = d.Algorithm
 	}

@@ -16,7 +16,7 @@ func (s *settings) choose(loc location, o *Options) {
 	case o.PathStyle != nil:
 		s.pathStyle = *o.PathStyle
 	default:
-		s.pathStyle = s3style.NeedsPath(loc.bucket, s.endpoint)
+		s.pathStyle = s3style.NeedsPath(loc.Bucket, s.endpoint)
 	}
 	if o.RequesterPays || strings.EqualFold(s.env("AWS_REQUEST_PAYER"), "requester") {
 		s.payer = types.RequestPayerRequester

@@ -17,6 +17,8 @@ type Harness struct {
 	Hostile bool
 	// Digests says that each file has a digest.
 	Digests bool
+	// Creates says that the source is a source.Creator.
+	Creates bool
 	_       struct{}
 }
 
@@ -54,6 +56,9 @@ func Run(t *testing.T, h Harness) { //nolint:thelper // it is a list of tests
 	}
 	if h.Many > 0 {
 		tests["Pages"] = testPages
+	}
+	if h.Creates {
+		tests["Create"] = testCreate
 	}
 	if h.Hostile {
 		tests["Hostile"] = testHostile
