@@ -103,6 +103,9 @@ func TestStoriesWithLlamaServer(t *testing.T) {
 
 func params(t *testing.T, dir string, env map[string]string) testscript.Params {
 	t.Helper()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Fatal("the stories start their programs from sh, which is not on PATH")
+	}
 	root := testenv.Root(t)
 	return testscript.Params{
 		Dir:                 dir,

@@ -8,11 +8,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/internal/cli"
 	"github.com/spinup-llm/spinup/source/gcs"
 	"github.com/spinup-llm/spinup/source/s3"
 )
@@ -57,30 +56,19 @@ func main() {
 	reference.Main() // becomes the engine when the program is started as one
 
 	spinup.RegisterCallback("Fetch", func(f Fetch) (spinup.Callback, error) { return &f, nil })
-	config := "examples/callback/config.yaml"
-	switch len(os.Args) {
-	case 1:
-	case 2:
-		config = os.Args[1]
-	default:
-		fmt.Fprintln(os.Stderr, "usage: callback [CONFIG.yaml]")
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, config)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case interrupted:
-		os.Exit(130)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "error:", err) // the hint is part of it
-		os.Exit(1)
-	}
+	os.Exit(cli.Main(false, run))
 }
 
 // run brings the configuration up once and takes it down again.
-func run(ctx context.Context, config string) error {
+func run(ctx context.Context, args []string) error {
+	files, err := cli.Parse(cli.Flags("callback [CONFIG.yaml]"), args, min(1, len(args)))
+	if err != nil {
+		return err
+	}
+	config := "examples/callback/config.yaml"
+	if len(files) > 0 {
+		config = files[0]
+	}
 	f, err := os.Open(config)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,11 +24,7 @@ import (
 func main() { os.Exit(cli.Main(false, run)) }
 
 func run(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("download", flag.ContinueOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: download URI [-revision R] [-dir DIR]")
-		flags.PrintDefaults()
-	}
+	flags := cli.Flags("download URI [-revision R] [-dir DIR]")
 	revision := flags.String("revision", "", "branch, tag or commit of a hub model")
 	dir := flags.String("dir", "", "plain directory to download to, instead of the cache")
 	uris, err := cli.Parse(flags, args, 1)
@@ -39,7 +34,7 @@ func run(ctx context.Context, args []string) error {
 	uri := uris[0]
 	if *revision != "" {
 		if scheme, _, ok := strings.Cut(uri, "://"); ok && scheme != "hf" {
-			return fmt.Errorf("-revision is for models of the hub; %s:// has none", scheme)
+			return cli.Usage(flags, "-revision is for models of the hub; "+scheme+":// has none")
 		}
 		uri += "@" + *revision
 	}

@@ -8,17 +8,15 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/internal/cli"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"golang.org/x/sync/errgroup"
 )
@@ -26,27 +24,15 @@ import (
 func main() {
 	reference.Main() // becomes the engine when the program is started as one
 
-	flags := flag.NewFlagSet("embed", flag.ExitOnError)
-	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
-	_ = flags.Parse(os.Args[1:]) // exits with 2 by itself
-	if flags.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "usage: embed [-addr HOST:PORT]")
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *addr)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case err != nil:
-		slog.Error("exit", "err", err, "kind", lifecycle.KindOf(err)) // the hint is part of err
-		os.Exit(1)
-	case interrupted:
-		os.Exit(130)
-	}
+	os.Exit(cli.Main(false, run))
 }
 
-func run(ctx context.Context, addr string) error {
+func run(ctx context.Context, args []string) error {
+	flags := cli.Flags("embed [-addr HOST:PORT]")
+	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
+	if _, err := cli.Parse(flags, args, 0); err != nil {
+		return err
+	}
 	dep, err := spinup.New(nil, &spinup.LLMConfig{
 		LLMEngine: "reference",
 		ModelLoadingConfig: spinup.ModelLoadingConfig{
@@ -57,7 +43,7 @@ func run(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	l, err := spinup.Listen(ctx, addr)
+	l, err := spinup.Listen(ctx, *addr)
 	if err != nil {
 		return err
 	}

@@ -6,41 +6,28 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spinup-llm/spinup"
+	"github.com/spinup-llm/spinup/internal/cli"
 )
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == serverArg {
 		serve(os.Args[2], os.Args[3])
 	}
-	if len(os.Args) != 1 {
-		fmt.Fprintln(os.Stderr, "usage: engine")
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case interrupted:
-		os.Exit(130)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "error:", err) // the hint is part of it
-		os.Exit(1)
-	}
+	os.Exit(cli.Main(false, run))
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, args []string) error {
+	if _, err := cli.Parse(cli.Flags("engine"), args, 0); err != nil {
+		return err
+	}
 	engines := spinup.Engines()
 	engines[Parrot{}.Name()] = Parrot{}
 	dep, err := spinup.New(

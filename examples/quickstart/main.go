@@ -12,31 +12,22 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine/reference"
+	"github.com/spinup-llm/spinup/internal/cli"
 )
 
 func main() {
-	reference.Main() // becomes the engine when the program is started as one
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case interrupted:
-		os.Exit(130)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "error:", err) // the hint is part of it
-		os.Exit(1)
-	}
+	reference.Main()              // becomes the engine when the program is started as one
+	os.Exit(cli.Main(false, run)) // ends ctx on a signal, and tells an error with its hint
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, args []string) error {
+	if _, err := cli.Parse(cli.Flags("quickstart"), args, 0); err != nil {
+		return err
+	}
 	dep, err := spinup.New(&spinup.Options{Logger: slog.New(slog.DiscardHandler)}, &spinup.LLMConfig{
 		LLMEngine: "reference",
 		ModelLoadingConfig: spinup.ModelLoadingConfig{

@@ -13,7 +13,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -35,11 +34,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: serve CONFIG.yaml [-addr HOST:PORT] [-accelerator none] [-compile-cache URI] [-standbys N] [-stream-through-host] [-tls-cert FILE -tls-key FILE] [-verbose]")
-		flags.PrintDefaults()
-	}
+	flags := cli.Flags("serve CONFIG.yaml [flags]")
 	addr := flags.String("addr", "127.0.0.1:8000", "address to listen on; port 0 takes a free one")
 	accelerator := flags.String("accelerator", "", `"none" runs on the CPU, whatever the configuration asks for`)
 	compiled := flags.String("compile-cache", "", "directory or bucket for what engines compile; see docs/compilecache.md")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -31,6 +32,17 @@ var errUsage = errors.New("wrong usage")
 type usageError struct{ error }
 
 func (e *usageError) Unwrap() []error { return []error{errUsage, e.error} }
+
+// Flags returns the flags of a program that is used as usage says, which begins with its name.
+func Flags(usage string) *flag.FlagSet {
+	name, _, _ := strings.Cut(usage, " ")
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage:", usage)
+		flags.PrintDefaults()
+	}
+	return flags
+}
 
 // Parse parses args into flags, which may stand before or after the arguments, and returns
 // the arguments; "--" ends the flags. want is their number.
