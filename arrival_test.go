@@ -86,7 +86,7 @@ func (o *origin) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 // reference engine, in a folder of its own.
 type streaming struct {
 	reference.Engine
-	t     *testing.T
+	root  string // of the folders
 	first func() // called when a byte of the weights is there; may be nil
 
 	mu    sync.Mutex
@@ -105,7 +105,11 @@ func (e *streaming) Check(spec engine.Spec) error {
 	if spec.Store == nil {
 		return e.Engine.Check(spec)
 	}
-	spec.Dir = e.t.TempDir()
+	dir, err := os.MkdirTemp(e.root, "engine")
+	if err != nil {
+		return err
+	}
+	spec.Dir = dir
 	e.mu.Lock()
 	e.dirs[spec.Store.AccessKey] = spec.Dir
 	e.mu.Unlock()
@@ -127,7 +131,7 @@ func (e *streaming) Command(spec engine.Spec) (engine.Command, error) {
 }
 
 func (e *streaming) read(spec engine.Spec) error {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(e.t.Context()))
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
@@ -168,7 +172,7 @@ func (e *streaming) read(spec engine.Spec) error {
 // through deploys o's model for e, in replicas. An Update may turn to those of others.
 func through(t *testing.T, o *origin, e *streaming, c *download.Cache, replicas int, others ...*origin) *spinup.Deployment {
 	t.Helper()
-	e.t, e.dirs = t, map[string]string{}
+	e.root, e.dirs = t.TempDir(), map[string]string{}
 	opts := quiet()
 	opts.Sources = spinup.Sources()
 	all := append(others, o)

@@ -3,6 +3,7 @@ package download_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -140,6 +141,46 @@ func ExampleCache_Acquire() {
 	// Output:
 	// 2 files until Close
 	// 2 files until Close
+}
+
+// A model can be read while it arrives. What was read is believed when it is verified.
+func ExampleCache_Stream() {
+	ctx, src, dir := context.Background(), exampleSource(), exampleDir()
+	defer os.RemoveAll(dir)
+
+	man, err := src.Resolve(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cache := &download.Cache{StoreDir: dir}
+	arrival, err := cache.Stream(ctx, nil, src, man, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer arrival.Close()
+
+	reader, weights := arrival.Reader(), man.Files[1]
+	body, err := reader.Open(ctx, weights, 1<<20, 4096) // is fetched next
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer body.Close()
+	n, err := io.Copy(io.Discard, body)
+	fmt.Println("read", n, err)
+	fmt.Println("verified", reader.Verified(ctx))
+	lease, err := arrival.Lease()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("in the cache:", len(lease.Manifest.Files), "files")
+	// Output:
+	// read 4096 <nil>
+	// verified <nil>
+	// in the cache: 2 files
 }
 
 func ExampleVerify() {

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -50,6 +51,27 @@ func ExampleEnvVars() {
 	// Output:
 	// [HF_TOKEN=[redacted]]
 	// 401 for token [redacted]
+}
+
+// A stage is a span of a Scope. Its error has the stage, and the kind decides what follows.
+func ExampleScope() {
+	log := lifecycle.NewLog()
+	scope := lifecycle.Scope{Emit: log.Append, Model: "m", Replica: "m#1"}
+	err := scope.Run(context.Background(), lifecycle.StageCheck, func(_ context.Context, check lifecycle.Scope) error {
+		check.Progress(1, 2, "config.json")
+		return &lifecycle.Error{Op: "source.Check", Kind: lifecycle.MissingFile, Target: "tokenizer.json", Hint: "upload it"}
+	})
+	scope.Skip(lifecycle.StageDownload, "the model cannot be used")
+	for _, e := range log.Snapshot() {
+		fmt.Printf("%s %s %q\n", e.Stage, e.Phase, e.Message)
+	}
+	fmt.Println(lifecycle.KindOf(err) == lifecycle.MissingFile)
+	// Output:
+	// check begin ""
+	// check progress "config.json"
+	// check fail "source.Check tokenizer.json: missing file (upload it)"
+	// download skip "the model cannot be used"
+	// true
 }
 
 func ExampleLog() {

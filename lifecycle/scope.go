@@ -20,13 +20,13 @@ type Scope struct {
 
 var lastSpan atomic.Uint64
 
-// NewSpanID returns an identifier that is unique in this process.
-func NewSpanID() string { return strconv.FormatUint(lastSpan.Add(1), 36) }
+// newSpanID returns an identifier that is unique in this process.
+func newSpanID() string { return strconv.FormatUint(lastSpan.Add(1), 36) }
 
 // Begin opens a span of stage below s and returns its scope. End it once, with Close.
 func (s Scope) Begin(stage Stage, message string) Scope {
 	c := s
-	c.parent, c.ID, c.stage = s.ID, NewSpanID(), stage
+	c.parent, c.ID, c.stage = s.ID, newSpanID(), stage
 	c.send(Event{Phase: Begin, Message: message})
 	return c
 }
@@ -48,7 +48,7 @@ func (s Scope) Progress(done, total int64, message string) {
 // Skip reports that stage was not needed, and why.
 func (s Scope) Skip(stage Stage, why string) {
 	c := s
-	c.parent, c.ID, c.stage = s.ID, NewSpanID(), stage
+	c.parent, c.ID, c.stage = s.ID, newSpanID(), stage
 	c.send(Event{Phase: Skip, Message: why})
 }
 
