@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/owed"
 )
 
 const opRead = "source.Read"
@@ -30,13 +31,17 @@ func (f *folder) Open(ctx context.Context, file source.File, off, n int64) (io.R
 	if f.maybeBlob(file, name) && statusOf(err) == http.StatusNotFound {
 		if whole, again := f.get(ctx, f.loc.prefix, file, off, n); again == nil {
 			f.single.Store(true)
-			return &body{ctx: ctx, f: f, name: f.loc.prefix, from: whole, left: n}, nil
+			return f.body(ctx, f.loc.prefix, whole, n), nil
 		}
 	}
 	if err != nil {
 		return nil, f.explain(ctx, reading(opRead, f.loc, name), err)
 	}
-	return &body{ctx: ctx, f: f, name: name, from: got, left: n}, nil
+	return f.body(ctx, name, got, n), nil
+}
+
+func (f *folder) body(ctx context.Context, name string, from io.ReadCloser, n int64) io.ReadCloser {
+	return owed.New(ctx, from, n, func(err error) error { return f.explain(ctx, reading(opRead, f.loc, name), err) })
 }
 
 // name returns the blob of file, as the last Resolve saw it.
@@ -100,34 +105,3 @@ func (f *folder) Locate(file source.File) (*url.URL, error) {
 	}
 	return &url.URL{Scheme: "az", Host: f.loc.container, Path: "/" + f.name(file)}, nil
 }
-
-// A body counts what a response still owes: an early end is an error, not the end.
-type body struct {
-	ctx  context.Context //nolint:containedctx // the body lives as long as the request's context
-	f    *folder
-	name string
-	from io.ReadCloser
-	left int64
-}
-
-// Read implements io.Reader.
-func (r *body) Read(p []byte) (int, error) {
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	if err := r.ctx.Err(); err != nil { // the transport notices later
-		return 0, r.f.explain(r.ctx, reading(opRead, r.f.loc, r.name), err)
-	}
-	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == nil || r.left == 0:
-		return n, nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.f.explain(r.ctx, reading(opRead, r.f.loc, r.name), err)
-}
-
-// Close implements io.Closer.
-func (r *body) Close() error { return r.from.Close() }

@@ -1,12 +1,9 @@
 package azure_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -17,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/spinup-llm/spinup/internal/testserver"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source/sourcetest"
 	"github.com/stretchr/testify/require"
@@ -36,77 +34,20 @@ type server struct {
 func start(tb testing.TB) *server {
 	tb.Helper()
 	program := testenv.Azurite(tb)
-	var err error
-	for range 5 { // a port that was free may be taken before the server has it
-		s := &server{}
-		if err = s.start(tb, program); err == nil {
-			return s
-		}
-	}
-	tb.Fatalf("azurite: %v", err)
-	return nil
-}
-
-func (s *server) start(tb testing.TB, program string) error {
-	tb.Helper()
-	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	addr := l.Addr().(*net.TCPAddr)
-	require.NoError(tb, l.Close())
-	s.endpoint = fmt.Sprintf("http://%s/%s", addr, account)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
-	cmd := exec.CommandContext(ctx, program, "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(addr.Port),
-		"--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent")
-	cmd.Dir = tb.TempDir()
-	cmd.SysProcAttr = diesWithParent()
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + cmd.Dir, "AZURITE_ACCOUNTS=" + account + ":" + key}
-	if err = cmd.Start(); err != nil {
-		cancel()
-		return err
-	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(exited)
-	}()
-	stop := func() {
-		cancel()
-		<-exited
-	}
-	if err = s.healthy(ctx, exited); err != nil {
-		stop()
-		return fmt.Errorf("%w\n%s", err, out.String())
-	}
-	tb.Cleanup(stop)
+	s := new(server)
+	testserver.Start(tb, func(ctx context.Context, addr *net.TCPAddr) (*exec.Cmd, string) {
+		s.endpoint = fmt.Sprintf("http://%s/%s", addr, account)
+		cmd := exec.CommandContext(ctx, program, "--blobHost", "127.0.0.1", "--blobPort", fmt.Sprint(addr.Port),
+			"--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent")
+		cmd.Dir = tb.TempDir()
+		cmd.Env = []string{"AZURITE_ACCOUNTS=" + account + ":" + key}
+		return cmd, "/" + account
+	})
 	shared, err := service.NewSharedKeyCredential(account, key)
 	require.NoError(tb, err)
 	s.client, err = service.NewClientWithSharedKeyCredential(s.endpoint, shared, nil)
 	require.NoError(tb, err)
-	return nil
-}
-
-func (s *server) healthy(ctx context.Context, exited <-chan struct{}) error {
-	tick, limit := time.NewTicker(50*time.Millisecond), time.NewTimer(60*time.Second)
-	defer tick.Stop()
-	defer limit.Stop()
-	for {
-		select {
-		case <-exited:
-			return errors.New("the server exited")
-		case <-limit.C:
-			return errors.New("the server did not answer in 60 s")
-		case <-tick.C:
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.endpoint, http.NoBody)
-		if err != nil {
-			return err
-		}
-		if res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req); err == nil {
-			return res.Body.Close()
-		}
-	}
+	return s
 }
 
 func (s *server) put(tb testing.TB, in, name string, data []byte) {

@@ -12,6 +12,7 @@ import (
 
 	"cloud.google.com/go/storage"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/owed"
 )
 
 const opRead = "source.Read"
@@ -33,7 +34,7 @@ func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 		var second exchange
 		if whole, again := b.get(second.in(ctx), &second, b.loc.Prefix, f, off, n); again == nil {
 			b.single.Store(true)
-			return &body{ctx: ctx, b: b, x: &second, name: b.loc.Prefix, from: whole, left: n}, nil
+			return b.body(ctx, &second, b.loc.Prefix, whole, n), nil
 		}
 	}
 	if statusOf(err) == http.StatusNotFound && f.Version != "" {
@@ -42,7 +43,17 @@ func (b *bucket) Open(ctx context.Context, f source.File, off, n int64) (io.Read
 	if err != nil {
 		return nil, b.explain(ctx, reading(opRead, b.loc, name), err, &x)
 	}
-	return &body{ctx: ctx, b: b, x: &x, name: name, from: got, left: n}, nil
+	return b.body(ctx, &x, name, got, n), nil
+}
+
+// body is what x answers. What the SDK takes for an end is not always one.
+func (b *bucket) body(ctx context.Context, x *exchange, name string, from io.ReadCloser, n int64) io.ReadCloser {
+	return owed.New(ctx, from, n, func(err error) error {
+		if err == io.ErrUnexpectedEOF && x.broken != nil { //nolint:errorlint // Body returns it as it is
+			err = x.broken
+		}
+		return b.explain(ctx, reading(opRead, b.loc, name), err, nil)
+	})
 }
 
 // name returns the object of f, as the last Resolve saw it.
@@ -113,37 +124,3 @@ func (b *bucket) Locate(f source.File) (*url.URL, error) {
 	}
 	return &url.URL{Scheme: "gs", Host: b.loc.Bucket, Path: "/" + b.name(f)}, nil
 }
-
-// A body counts what a response still owes: an early end is an error, not the end.
-type body struct {
-	ctx  context.Context //nolint:containedctx // the body lives as long as the request's context
-	b    *bucket
-	x    *exchange
-	name string
-	from io.ReadCloser
-	left int64
-}
-
-// Read implements io.Reader.
-func (r *body) Read(p []byte) (int, error) {
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	if err := r.ctx.Err(); err != nil { // the transport notices later
-		return 0, r.b.explain(r.ctx, reading(opRead, r.b.loc, r.name), err, nil)
-	}
-	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == nil || r.left == 0:
-		return n, nil
-	case err == io.EOF && r.x.broken != nil:
-		err = r.x.broken
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.b.explain(r.ctx, reading(opRead, r.b.loc, r.name), err, nil)
-}
-
-// Close implements io.Closer.
-func (r *body) Close() error { return r.from.Close() }

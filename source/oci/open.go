@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/owed"
 )
 
 const opRead = "source.Read"
@@ -48,7 +49,7 @@ func (a *artifact) Open(ctx context.Context, f source.File, off, n int64) (io.Re
 	if err != nil {
 		return nil, a.explain(ctx, what, err)
 	}
-	return &body{ctx: ctx, a: a, what: what, from: res.Body, left: n}, nil
+	return owed.New(ctx, res.Body, n, func(err error) error { return a.explain(ctx, what, err) }), nil
 }
 
 // answers checks that the response holds the bytes that were asked for.
@@ -75,34 +76,3 @@ func (a *artifact) replaced(ctx context.Context, f source.File) bool {
 	again, ok := now.File(f.Path)
 	return ok && again.Version != f.Version
 }
-
-// A body counts what a response still owes: an early end is an error, not the end.
-type body struct {
-	ctx  context.Context //nolint:containedctx // the body lives as long as the request's context
-	a    *artifact
-	what request
-	from io.ReadCloser
-	left int64
-}
-
-// Read implements io.Reader.
-func (r *body) Read(p []byte) (int, error) {
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	if err := r.ctx.Err(); err != nil { // the transport notices later
-		return 0, r.a.explain(r.ctx, r.what, err)
-	}
-	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == nil || r.left == 0:
-		return n, nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.a.explain(r.ctx, r.what, err)
-}
-
-// Close implements io.Closer.
-func (r *body) Close() error { return r.from.Close() }

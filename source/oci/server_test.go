@@ -1,19 +1,16 @@
 package oci_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/spinup-llm/spinup/internal/testserver"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source/sourcetest"
 	"github.com/stretchr/testify/require"
@@ -28,26 +25,22 @@ const (
 
 // start starts the registry of the distribution project over a folder of the test, and
 // returns its HOST:PORT. It ends with the test.
-func start(tb testing.TB, protected bool) string {
+func start(tb testing.TB, protected bool) (registry string) {
 	tb.Helper()
 	program := testenv.Tool(tb, "ociserver")
-	var err error
-	for range 5 { // a port that was free may be taken before the server has it
-		var addr string
-		if addr, err = tryStart(tb, program, protected); err == nil {
-			return addr
-		}
-	}
-	tb.Fatalf("registry: %v", err)
-	return ""
+	testserver.Start(tb, func(ctx context.Context, addr *net.TCPAddr) (*exec.Cmd, string) {
+		registry = addr.String()
+		cmd := exec.CommandContext(ctx, program, "serve", configure(tb, registry, protected))
+		cmd.Env = []string{"OTEL_TRACES_EXPORTER=none"}
+		return cmd, "/"
+	})
+	return registry
 }
 
-func tryStart(tb testing.TB, program string, protected bool) (string, error) {
+// configure returns the file with the registry's configuration.
+func configure(tb testing.TB, addr string, protected bool) string {
 	tb.Helper()
-	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	addr, dir := l.Addr().String(), tb.TempDir()
-	require.NoError(tb, l.Close())
+	dir := tb.TempDir()
 	config := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nhttp: {addr: %q}\n"+
 		"storage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\n", addr, dir)
 	if protected {
@@ -57,53 +50,7 @@ func tryStart(tb testing.TB, program string, protected bool) (string, error) {
 	}
 	file := filepath.Join(dir, "config.yml")
 	require.NoError(tb, os.WriteFile(file, []byte(config), 0o600))
-	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
-	cmd := exec.CommandContext(ctx, program, "serve", file)
-	cmd.SysProcAttr = diesWithParent()
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "OTEL_TRACES_EXPORTER=none"}
-	if err := cmd.Start(); err != nil {
-		cancel()
-		return "", err
-	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(exited)
-	}()
-	stop := func() {
-		cancel()
-		<-exited
-	}
-	if err := healthy(ctx, "http://"+addr+"/", exited); err != nil {
-		stop()
-		return "", fmt.Errorf("%w\n%s", err, out.String())
-	}
-	tb.Cleanup(stop)
-	return addr, nil
-}
-
-func healthy(ctx context.Context, at string, exited <-chan struct{}) error {
-	tick, limit := time.NewTicker(50*time.Millisecond), time.NewTimer(60*time.Second)
-	defer tick.Stop()
-	defer limit.Stop()
-	for {
-		select {
-		case <-exited:
-			return errors.New("the server exited")
-		case <-limit.C:
-			return errors.New("the server did not answer in 60 s")
-		case <-tick.C:
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, http.NoBody)
-		if err != nil {
-			return err
-		}
-		if res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req); err == nil {
-			return res.Body.Close()
-		}
-	}
+	return file
 }
 
 func TestServer(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/owed"
 )
 
 const opRead = "source.Read"
@@ -72,11 +73,11 @@ func (b *bucket) get(ctx context.Context, key string, f source.File, off, n int6
 		_ = out.Body.Close()
 		return nil, err
 	}
-	r := &body{ctx: ctx, b: b, key: key, from: out.Body, left: n}
+	body := owed.New(ctx, out.Body, n, func(err error) error { return b.explain(ctx, reading(opRead, b.loc, key), err) })
 	if in.Range == nil {
-		r.digest = toldWith(out).digest()
+		return &digested{body, toldWith(out).digest()}, nil
 	}
-	return r, nil
+	return body, nil
 }
 
 // getWhole asks for the checksum as well. It sets the header by hand: the client would hash
@@ -105,38 +106,12 @@ func (b *bucket) Locate(f source.File) (*url.URL, error) {
 	return &url.URL{Scheme: "s3", Host: b.loc.Bucket, Path: "/" + b.key(f)}, nil
 }
 
-// A body counts what a response still owes: an early end is an error, not the end.
-type body struct {
-	ctx  context.Context //nolint:containedctx // the body lives as long as the request's context
-	b    *bucket
-	key  string
-	from io.ReadCloser
-	left int64
+// digested is a whole file with the digest that came with it, where there was one.
+type digested struct {
+	*owed.Body
 
-	digest source.Digest // of the file, where the answer told it
+	digest source.Digest
 }
 
 // Digest implements source.Digested.
-func (r *body) Digest() source.Digest { return r.digest }
-
-// Read implements io.Reader.
-func (r *body) Read(p []byte) (int, error) {
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	if err := r.ctx.Err(); err != nil { // the transport notices later
-		return 0, r.b.explain(r.ctx, reading(opRead, r.b.loc, r.key), err)
-	}
-	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == nil || r.left == 0:
-		return n, nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.b.explain(r.ctx, reading(opRead, r.b.loc, r.key), err)
-}
-
-// Close implements io.Closer.
-func (r *body) Close() error { return r.from.Close() }
+func (d *digested) Digest() source.Digest { return d.digest }
