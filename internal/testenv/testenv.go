@@ -35,33 +35,31 @@ func Root(tb testing.TB) string {
 // internal/setup/vllm.sh. It skips like Real.
 func VLLM(tb testing.TB) string {
 	tb.Helper()
-	Real(tb, "vLLM")
-	if path := os.Getenv("SPINUP_VLLM"); path != "" {
-		return path
-	}
-	return setup(tb, "vllm.sh")
+	return engine(tb, "vLLM", "SPINUP_VLLM", "vllm.sh")
 }
 
 // LlamaServer returns the path of llama.cpp's llama-server, from SPINUP_LLAMA_SERVER or
 // installed by internal/setup/llamacpp.sh. It skips like Real.
 func LlamaServer(tb testing.TB) string {
 	tb.Helper()
-	Real(tb, "llama-server")
-	if path := os.Getenv("SPINUP_LLAMA_SERVER"); path != "" {
-		return path
-	}
-	return setup(tb, "llamacpp.sh")
+	return engine(tb, "llama-server", "SPINUP_LLAMA_SERVER", "llamacpp.sh")
 }
 
 // SGLang returns the path of the sglang program, from SPINUP_SGLANG or installed by
 // internal/setup/sglang.sh. It skips like Real.
 func SGLang(tb testing.TB) string {
 	tb.Helper()
-	Real(tb, "SGLang")
-	if path := os.Getenv("SPINUP_SGLANG"); path != "" {
+	return engine(tb, "SGLang", "SPINUP_SGLANG", "sglang.sh")
+}
+
+// engine returns the program that variable names, else what script installs.
+func engine(tb testing.TB, what, variable, script string) string {
+	tb.Helper()
+	Real(tb, what)
+	if path := os.Getenv(variable); path != "" {
 		return path
 	}
-	return setup(tb, "sglang.sh")
+	return setup(tb, script)
 }
 
 // Python returns a python3 with the packages that tests use (openai, PyYAML, huggingface_hub),
