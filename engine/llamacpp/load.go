@@ -2,11 +2,9 @@ package llamacpp
 
 import (
 	"errors"
-	"math"
-	"strconv"
-	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 )
 
 var _ engine.LoadTeller = Engine{}
@@ -19,12 +17,7 @@ func (Engine) LoadPath() string { return "/metrics" }
 func (Engine) ParseLoad(body []byte) (engine.Load, error) {
 	var l engine.Load
 	found := false
-	for line := range strings.Lines(string(body)) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil || value < 0 || value > 1e9 || math.IsNaN(value) {
-			continue
-		}
+	for name, value := range driver.Samples(body) {
 		switch name {
 		case "llamacpp:requests_processing":
 			l.Running, found = int(value), true

@@ -2,11 +2,9 @@ package vllm
 
 import (
 	"errors"
-	"math"
-	"strconv"
-	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 )
 
 var _ engine.LoadTeller = Engine{}
@@ -19,11 +17,7 @@ func (Engine) LoadPath() string { return "/metrics" }
 func (Engine) ParseLoad(body []byte) (engine.Load, error) {
 	var l engine.Load
 	found := false
-	for line := range strings.Lines(string(body)) {
-		name, value, ok := sample(line)
-		if !ok {
-			continue
-		}
+	for name, value := range driver.Samples(body) {
 		switch name {
 		case "vllm:num_requests_running":
 			l.Running += int(value)
@@ -38,20 +32,4 @@ func (Engine) ParseLoad(body []byte) (engine.Load, error) {
 		return engine.Load{}, errors.New("vllm:num_requests_running is not among the metrics")
 	}
 	return l, nil
-}
-
-// sample splits a line "NAME{LABELS} VALUE" or "NAME VALUE". Labels may hold anything, so the
-// value is what follows the last blank.
-func sample(line string) (name string, value float64, ok bool) {
-	line = strings.TrimSpace(line)
-	end := strings.IndexAny(line, "{ ")
-	last := strings.LastIndexByte(line, ' ')
-	if end <= 0 || last < end || line[0] == '#' {
-		return "", 0, false
-	}
-	value, err := strconv.ParseFloat(line[last+1:], 64)
-	if err != nil || value < 0 || value > 1e9 || math.IsNaN(value) {
-		return "", 0, false
-	}
-	return line[:end], value, true
 }

@@ -56,3 +56,12 @@ func TestFind(t *testing.T) {
 	require.ErrorContains(t, err, "gone (from THE_TOOL)")
 	require.ErrorContains(t, err, "install it")
 }
+
+func TestSamples(t *testing.T) {
+	t.Parallel()
+	got := map[string]float64{}
+	for name, value := range driver.Samples([]byte("# TYPE a gauge\na{model=\"x {y} 7\"} 3\r\nb 0.5\n\nc NaN\nd -1\ne\n{} 1\nf 1e10\ng 2 ")) {
+		got[name] = value
+	}
+	require.Equal(t, map[string]float64{"a": 3, "b": 0.5, "g": 2}, got)
+}
