@@ -170,7 +170,7 @@ func ExampleLoraConfig() {
 	dep, stop := deploy(o, cfg)
 	defer stop()
 
-	for _, model := range []string{"llama", "llama:sql", "text2sql", "llama:prose"} {
+	for _, model := range []string{"llama", "llama:sql", "text2sql", "llama:sqll"} {
 		fmt.Println(query(dep.Handler(), model))
 	}
 	fmt.Println("loaded:", dep.Status()[0].Replicas[0].Adapters)
@@ -178,6 +178,6 @@ func ExampleLoraConfig() {
 	// llama answers
 	// llama:sql answers
 	// llama:sql answers
-	// 404
+	// 404 adapter sqll: not found (did you mean "sql"?)
 	// loaded: [sql]
 }

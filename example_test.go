@@ -84,7 +84,7 @@ func ExampleNew() {
 	fmt.Println(dep.Stop(ctx))
 	// Output:
 	// tiny answers
-	// 404 the model "tni" does not exist; known models: tiny (did you mean tiny?)
+	// 404 the model "tni" does not exist; known models: tiny
 	// <nil>
 }
 
@@ -95,7 +95,8 @@ func ExampleDeployment_Events() {
 	dep, stop := deploy(quiet(), tiny())
 	defer stop()
 	for e := range dep.Events(ctx) {
-		if slices.Contains([]lifecycle.Stage{lifecycle.StageLoadWeights, lifecycle.StageWarmup, lifecycle.StageReady}, e.Stage) {
+		shown := []lifecycle.Stage{lifecycle.StageLoadWeights, lifecycle.StageWarmup, lifecycle.StageReady}
+		if slices.Contains(shown, e.Stage) && e.Phase != lifecycle.Progress {
 			fmt.Println(e.Replica, e.Stage, e.Phase)
 		}
 		if e.Stage == lifecycle.StageReady {
@@ -197,7 +198,7 @@ func ExampleOptions_gateway() {
 	fmt.Println(query(dep.Handler(), "gpt-4o"))
 	fmt.Println(query(dep.Handler(), "gpt-4o", "Authorization", "Bearer secret-of-the-team"))
 	// Output:
-	// 401 send an API key: Authorization: Bearer KEY
+	// 401 the API key is missing, wrong, or not good for this; send one as Authorization: Bearer KEY
 	// tiny answers
 }
 

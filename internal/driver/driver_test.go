@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -59,9 +60,6 @@ func TestFind(t *testing.T) {
 
 func TestSamples(t *testing.T) {
 	t.Parallel()
-	got := map[string]float64{}
-	for name, value := range driver.Samples([]byte("# TYPE a gauge\na{model=\"x {y} 7\"} 3\r\nb 0.5\n\nc NaN\nd -1\ne\n{} 1\nf 1e10\ng 2 ")) {
-		got[name] = value
-	}
+	got := maps.Collect(driver.Samples([]byte("# TYPE a gauge\na{model=\"x {y} 7\"} 3\r\nb 0.5\n\nc NaN\nd -1\ne\n{} 1\nf 1e10\ng 2 ")))
 	require.Equal(t, map[string]float64{"a": 3, "b": 0.5, "g": 2}, got)
 }
