@@ -23,6 +23,7 @@ func gcsFolder(ctx context.Context, bucket, prefix, dir string) error {
 	}
 	err = d.DownloadDirectory(ctx, &transfermanager.DownloadDirectoryInput{
 		Bucket: bucket, LocalDirectory: dir, Prefix: prefix, StripPrefix: prefix,
+		OnObjectDownload: func(*transfermanager.DownloadOutput) {}, // without one it panics
 	})
 	results, waitErr := d.WaitAndClose()
 	err = errors.Join(err, waitErr)
