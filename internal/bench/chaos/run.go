@@ -26,7 +26,7 @@ func run(ctx context.Context, args []string, out, now io.Writer) error {
 	}
 	defer l.close()
 	begun := time.Now()
-	if err := l.start(ctx); err != nil {
+	if err = l.start(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s, %s: chaos -engine %s -replicas %d -standbys %d -faults %s -kills %d -rate %v -duration %v -seed %d\n\nfirst start: %v\n",
