@@ -48,7 +48,7 @@ func parse(args []string) (*settings, error) {
 	s := new(settings)
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.StringVar(&s.engine, "engine", "vllm", "vllm or reference")
-	flags.StringVar(&s.model, "model", "", "folder of the model; else a small one with random weights")
+	flags.StringVar(&s.model, "model", "", "folder of the model; else one with random weights")
 	flags.StringVar(&s.accelerator, "accelerator", "", `"none" runs on the CPU`)
 	flags.IntVar(&s.rounds, "rounds", 3, "turns of each")
 	flags.IntVar(&s.load.prompts, "prompts", 200, "requests of a turn")
