@@ -55,7 +55,8 @@ func (c *client) run(ctx context.Context, url, tokenizer string) (r result, err 
 		c.vllm, "bench", "serve", "--backend", "openai-chat", "--base-url", url, "--endpoint", "/v1/chat/completions",
 		"--model", modelID, "--tokenizer", tokenizer, "--dataset-name", "random", "--ignore-eos", "--disable-tqdm",
 		"--random-input-len", strconv.Itoa(c.load.input), "--random-output-len", strconv.Itoa(c.load.output),
-		"--num-prompts", strconv.Itoa(c.load.prompts), "--max-concurrency", strconv.Itoa(c.load.concurrency), "--num-warmups", strconv.Itoa(c.load.concurrency),
+		"--num-prompts", strconv.Itoa(c.load.prompts), "--max-concurrency", strconv.Itoa(c.load.concurrency),
+		"--num-warmups", strconv.Itoa(c.load.concurrency),
 		"--save-result", "--result-dir", c.work, "--result-filename", filepath.Base(file),
 	}
 	env := append(os.Environ(), "HF_HUB_OFFLINE=1", "VLLM_NO_USAGE_STATS=1", "DO_NOT_TRACK=1")
