@@ -30,8 +30,12 @@ type compiled struct {
 // takeCompiled finds what the start can use of the compile cache. A failure is told, and the
 // start goes on without.
 func (s *startup) takeCompiled(ctx context.Context, spec engine.Spec, src source.Source, man *source.Manifest) {
+	if s.opts.CompileCache == "" {
+		return
+	}
 	cacher, ok := s.engine.(engine.Cacher)
-	if !ok || s.opts.CompileCache == "" {
+	if !ok {
+		s.scope.Skip(lifecycle.StageCompileCache, s.engine.Name()+" keeps nothing that it compiles")
 		return
 	}
 	c, err := s.newCompiled(ctx, spec, cacher, src, man)

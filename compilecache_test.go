@@ -251,6 +251,17 @@ func TestAFailingCacheIsOnlyTold(t *testing.T) {
 	}
 }
 
+// Who asks for a cache hears that the engine has none.
+func TestEnginesThatCompileNothingSaySo(t *testing.T) {
+	t.Parallel()
+	o := quiet()
+	o.CompileCache = t.TempDir()
+	d := begin(t, o, tiny())
+	require.NoError(t, d.Ready(t.Context()))
+	said := awaitEvent(t, d, lifecycle.StageCompileCache, lifecycle.Skip)
+	require.Equal(t, "reference keeps nothing that it compiles", said.Message)
+}
+
 // other is a hook that changes what compiled code depends on.
 type other struct{ spinup.NopCallback }
 
