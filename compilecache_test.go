@@ -280,3 +280,17 @@ func TestAHookMayChangeTheKey(t *testing.T) {
 	require.Contains(t, told[1], "OnBeforeEngineStart has changed")
 	require.Empty(t, packs(t, dir))
 }
+
+// awaitEvent returns the first event of stage and phase.
+func awaitEvent(t *testing.T, d *spinup.Deployment, stage lifecycle.Stage, phase lifecycle.Phase) lifecycle.Event {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for e := range d.Events(ctx) {
+		if e.Stage == stage && e.Phase == phase {
+			return e
+		}
+	}
+	require.Fail(t, "no such event", "%s %s", phase, stage)
+	return lifecycle.Event{}
+}

@@ -45,20 +45,6 @@ func processesOf(t *testing.T, mark string) int {
 	return n
 }
 
-// awaitEvent returns the first event of stage and phase.
-func awaitEvent(t *testing.T, d *spinup.Deployment, stage lifecycle.Stage, phase lifecycle.Phase) lifecycle.Event {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for e := range d.Events(ctx) {
-		if e.Stage == stage && e.Phase == phase {
-			return e
-		}
-	}
-	require.Fail(t, "no such event", "%s %s", phase, stage)
-	return lifecycle.Event{}
-}
-
 func TestTheEnginePreloadsWhileFilesArrive(t *testing.T) {
 	t.Parallel()
 	o, cfg, hold := preloading(t, tinyModel, "mark-of-beside")
