@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string) error {
 	if len(files) > 0 {
 		config = files[0]
 	}
-	f, err := os.Open(config)
+	f, err := cli.Open(config)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 func deployment(file string, o *spinup.Options) (*spinup.Deployment, error) {
-	f, err := os.Open(file)
+	f, err := cli.Open(file)
 	if err != nil {
 		return nil, err
 	}

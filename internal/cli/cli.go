@@ -44,6 +44,18 @@ func Flags(usage string) *flag.FlagSet {
 	return flags
 }
 
+// Open opens a file that an argument names.
+func Open(name string) (*os.File, error) {
+	f, err := os.Open(name) //nolint:gosec // the user's own choice
+	if err != nil {
+		return nil, &lifecycle.Error{
+			Op: "open", Kind: lifecycle.Invalid, Target: name, Err: errors.Unwrap(err),
+			Hint: "the argument is the path of a configuration, such as examples/testdata/tiny.yaml",
+		}
+	}
+	return f, nil
+}
+
 // Parse parses args into flags, which may stand before or after the arguments, and returns
 // the arguments; "--" ends the flags. want is their number.
 func Parse(flags *flag.FlagSet, args []string, want int) ([]string, error) {

@@ -13,18 +13,16 @@ import (
 // maxSkip is how much of a file is read over, in bytes, where a server ignores the range.
 const maxSkip = 64 << 20
 
-// A body counts what a response still owes: an early end is an error, not the end.
+// A body is what of an answer was asked for.
 type body struct {
-	from    *answer
-	bytes   io.Reader // nil until the first Read, where the answer is compressed
-	skip    int64     // to read over before
-	left    int64
-	explain func(error) error
+	from  *answer
+	bytes io.Reader // nil until the first Read, where the answer is compressed
+	skip  int64     // to read over before
 }
 
 // newBody checks that a is what was asked for, [off, off+n) of f.
 func newBody(a *answer, f source.File, off, n int64) (*body, error) {
-	b := &body{from: a, bytes: a.Body, left: n}
+	b := &body{from: a, bytes: a.Body}
 	coding := strings.ToLower(a.Header.Get("Content-Encoding"))
 	switch {
 	case coding == "" || coding == "identity":
@@ -57,29 +55,14 @@ func newBody(a *answer, f source.File, off, n int64) (*body, error) {
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, io.EOF
-	}
 	if err := b.begin(); err != nil {
-		return 0, b.explain(err)
+		return 0, err
 	}
-	n, err := b.bytes.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	switch {
-	case err == nil || b.left == 0:
-		return n, nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, b.explain(err)
+	return b.bytes.Read(p)
 }
 
-// begin unpacks and reads over what has to be. The transport notices later than we that the
-// context has ended.
+// begin unpacks and reads over what has to be.
 func (b *body) begin() error {
-	if err := b.from.Request.Context().Err(); err != nil {
-		return err
-	}
 	if b.bytes == nil {
 		z, err := gzip.NewReader(b.from.Body)
 		if err != nil {
@@ -92,9 +75,6 @@ func (b *body) begin() error {
 	}
 	n, err := io.CopyN(io.Discard, b.bytes, b.skip)
 	b.skip -= n
-	if err == io.EOF { //nolint:errorlint // CopyN returns it as it is
-		return io.ErrUnexpectedEOF
-	}
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/owed"
 )
 
 const opRead = "source.Read"
@@ -46,8 +47,7 @@ func (r *repo) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCl
 		_ = a.Close()
 		return nil, r.readError(ctx, f, err)
 	}
-	b.explain = func(err error) error { return r.readError(ctx, f, err) }
-	return b, nil
+	return owed.New(ctx, b, n, func(err error) error { return r.readError(ctx, f, err) }), nil
 }
 
 // fetch gets the bytes by the link that is known, or by a new one.
