@@ -120,6 +120,7 @@ func (p *standbys) launch(ctx context.Context) *standby {
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	// A replica that it becomes outlives ctx by its drain.
 	s.early = engine.Preload(context.WithoutCancel(ctx), m.engine, spec, m.engineOptions(s.node, s.span, m.opts.Logger))
+	s.early.Yield() // to replicas that serve
 	p.update(func() {
 		p.waiting = append(p.waiting, s)
 		if p.model != m {

@@ -104,6 +104,10 @@ func (h *execHandle) Output() io.ReadCloser { return h.guard.Output }
 func (h *execHandle) Lost() <-chan Death    { return h.lost }
 func (h *execHandle) Kill() error           { return h.guard.Kill() }
 
+// Yield works on Linux where the system shares processors between sessions (autogroup,
+// sched(7)), which it does not within a container that has limits of its own.
+func (h *execHandle) Yield(yield bool) error { return h.guard.Yield(yield) }
+
 func (h *execHandle) Signal(sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {

@@ -42,6 +42,15 @@ type Watcher interface {
 	Lost() <-chan Death
 }
 
+// A Yielder is a Handle whose command can be put behind others. Optional.
+type Yielder interface {
+	Handle
+	// Yield puts the command, and all that descends from it, behind others that want the
+	// processor, or gives them a share like that of others again. Where the system cannot, it
+	// changes nothing.
+	Yield(yield bool) error
+}
+
 // A Death is the end of a process.
 type Death struct {
 	PID  int

@@ -76,11 +76,24 @@ func (l *Preloaded) Down() <-chan struct{} { return l.down }
 // before that. It is nil else. For an engine that is no Preloader it is errors.ErrUnsupported.
 func (l *Preloaded) Err() error { return l.why }
 
+// Yield puts the process, until Adopt, behind others that want the processor, if its handle is a
+// [Yielder].
+func (l *Preloaded) Yield() { l.yield(true) }
+
+func (l *Preloaded) yield(yield bool) {
+	if p := l.process; p != nil {
+		if y, ok := p.handle.(Yielder); ok {
+			_ = y.Yield(yield) // one that has ended is found by others
+		}
+	}
+}
+
 // Adopt makes opts those of the process, which was begun before it was known for whom: its
 // stages belong to their Scope from now on. A preload that is still on goes on there, else a
 // skipped StagePreload says that from has done it.
 func (l *Preloaded) Adopt(opts *Options, from string) {
 	l.opts = opts
+	l.yield(false)
 	if p := l.process; p != nil {
 		p.stages.adopt(p.own(opts), from)
 	}

@@ -333,20 +333,45 @@ func TestNoPreloadOutlivesAKilledHost(t *testing.T) {
 	require.Error(t, host.Wait())
 }
 
-// A process that was begun for nobody belongs to who adopts it: from then on its stages are
-// told there.
+// A shy launcher tells when its commands yield.
+type shy struct {
+	engine.Exec
+	yields chan bool
+}
+
+func (s shy) Launch(ctx context.Context, cmd engine.Command) (engine.Handle, error) {
+	h, err := s.Exec.Launch(ctx, cmd)
+	return shyHandle{h, s.yields}, err
+}
+
+type shyHandle struct {
+	engine.Handle
+	yields chan bool
+}
+
+func (h shyHandle) Yield(yield bool) error {
+	h.yields <- yield
+	return nil
+}
+
+// A process that was begun for nobody yields to all others, and belongs to who adopts it: from
+// then on its stages are told there.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ mode, told string }{
 		{"", "skip preload: done by the standby"}, {"early-slow", "begin preload: begun by the standby"},
 	} {
 		spec := fakeengine.Spec(t, c.mode)
-		early, before := preload(t, spec, nil)
+		yields := make(chan bool, 2)
+		early, before := preload(t, spec, &engine.Options{Launcher: shy{yields: yields}})
+		early.Yield()
+		require.True(t, <-yields)
 		if c.mode == "" {
 			within(t, 20*time.Second, "idle", early.Idle())
 		}
 		after := newRecorder()
 		early.Adopt(&engine.Options{Scope: after.scope()}, "the standby")
+		require.False(t, <-yields)
 		p := goOn(t, early, spec)
 		require.NoError(t, early.Err())
 		require.NoError(t, p.Stop(t.Context()))

@@ -55,6 +55,7 @@ type guardian struct {
 	over    bool // the command has ended
 	tree    *tree
 	look    time.Duration
+	share   share // that is to be settled; "" is none
 }
 
 // isolate keeps the terminal's and the host's signals from the guardian, and the host's
@@ -115,7 +116,7 @@ func (g *guardian) watch() {
 			g.scan()
 			next = time.Now().Add(g.look)
 		}
-		if !g.pause(time.Until(next)) {
+		if !g.pause(min(time.Until(next), g.settle())) {
 			return
 		}
 		ended, _ := g.reap()
@@ -139,6 +140,15 @@ func (g *guardian) scan() {
 	}
 }
 
+// settle sets the share that is wanted, and returns when to call it again at the latest.
+func (g *guardian) settle() time.Duration {
+	if g.share != "" && g.share.settle() {
+		return lookSoon
+	}
+	g.share = ""
+	return lookLate
+}
+
 // pause waits for the host, for the end of a watched process, or for the limit. It reports
 // false when everything has to end.
 func (g *guardian) pause(limit time.Duration) bool {
@@ -155,14 +165,16 @@ func (g *guardian) pause(limit time.Duration) bool {
 		if !ok {
 			return true
 		}
-		g.signal(string(line))
+		g.obey(string(line))
 	}
 }
 
-// signal obeys "signal N". The command is not reaped yet, so its number is its own.
-func (g *guardian) signal(command string) {
-	text, ok := strings.CutPrefix(command, "signal ")
-	if n, err := strconv.Atoi(text); ok && err == nil {
+// obey knows "signal N" and "share S". The command is not reaped yet, so its number is its own.
+func (g *guardian) obey(command string) {
+	verb, value, _ := strings.Cut(command, " ")
+	if verb == "share" {
+		g.share = share(value)
+	} else if n, err := strconv.Atoi(value); err == nil {
 		_ = unix.Kill(g.main, unix.Signal(n))
 	}
 }

@@ -21,6 +21,9 @@ func (*Guard) PID() int { return 0 }
 // Signal fails.
 func (*Guard) Signal(syscall.Signal) error { return errors.ErrUnsupported }
 
+// Yield fails.
+func (*Guard) Yield(bool) error { return errors.ErrUnsupported }
+
 // Kill fails.
 func (*Guard) Kill() error { return errors.ErrUnsupported }
 

@@ -207,8 +207,20 @@ func (g *Guard) report(d Death) {
 func (g *Guard) PID() int { return g.pid }
 
 // Signal sends sig to the command alone.
-func (g *Guard) Signal(sig syscall.Signal) error {
-	_, err := io.WriteString(g.control, "signal "+strconv.Itoa(int(sig))+"\n")
+func (g *Guard) Signal(sig syscall.Signal) error { return g.order("signal " + strconv.Itoa(int(sig))) }
+
+// Yield puts the command, and all that descends from it, behind others that want the processor, or
+// gives them a share like that of others again. Where the system cannot (see
+// share), it changes nothing. It does not wait.
+func (g *Guard) Yield(yield bool) error {
+	if yield {
+		return g.order("share " + string(smallShare))
+	}
+	return g.order("share " + string(fullShare))
+}
+
+func (g *Guard) order(command string) error {
+	_, err := io.WriteString(g.control, command+"\n")
 	if errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EPIPE) {
 		return os.ErrProcessDone
 	}
