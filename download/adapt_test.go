@@ -46,6 +46,30 @@ func TestRangesInFlightFollowTheLink(t *testing.T) {
 	}
 }
 
+// The next range is asked for when an answer takes as long as the rest of the one before, so that
+// the link has something to do meanwhile.
+func TestTheNextRangeIsAskedForBeforeOneEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		src := newMemory(map[string][]byte{"weights": random(1, 16*mib)}, "sha256")
+		l := &link{each: 5 * mib, delay: tick + time.Millisecond}
+		var open []int // when a range was asked for, in turn
+		src.fault = func(c call) (io.ReadCloser, error) {
+			l.mu.Lock()
+			open = append(open, l.open)
+			l.mu.Unlock()
+			l.wait()
+			return counts{l.body(c.ctx, c.data, 0), src}, nil
+		}
+		_, err := (&download.Manager{PartSize: mib / 4 * 3}).Fetch(t.Context(), src, dir)
+		require.NoError(t, err)
+		requireFiles(t, dir, src.data)
+		require.Equal(t, int64(16*mib), src.served)
+		require.Equal(t, []int{0, 0, 0, 0, 0, 0, 0, 0, 8}, open[:9], "the ninth beside the first eight")
+	})
+}
+
 func TestRangesInFlightShrinkWhenThrottled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -10,8 +10,9 @@ import (
 // A link makes the bodies of a memory arrive as over a network, in the time of a synctest
 // bubble.
 type link struct {
-	each  float64 // bytes per second of a connection
-	total float64 // of all together; 0 means no limit
+	each  float64       // bytes per second of a connection
+	total float64       // of all together; 0 means no limit
+	delay time.Duration // of the answer to a question
 
 	mu   sync.Mutex
 	open int
@@ -30,9 +31,13 @@ func (l *link) body(ctx context.Context, data []byte, speed float64) io.ReadClos
 // faults is what memory.fault may be.
 func (l *link) faults(s *memory) func(call) (io.ReadCloser, error) {
 	return func(c call) (io.ReadCloser, error) {
+		l.wait()
 		return counts{l.body(c.ctx, c.data, 0), s}, nil
 	}
 }
+
+// wait is for the answer.
+func (l *link) wait() { <-time.After(l.delay) }
 
 // counts tells the memory what is read.
 type counts struct {

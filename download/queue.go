@@ -9,9 +9,10 @@ type queue struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	parts   []*part
-	ahead   int                // so many of the first parts are waited for
-	left    int64              // bytes that the parts miss
-	busy    map[*part]struct{} // handed out
+	ahead   int            // so many of the first parts are waited for
+	left    int64          // bytes that the parts miss
+	busy    map[*part]bool // handed out; true is that it ends
+	ending  int            // of busy
 	allowed int
 	slack   bool  // the link could give more
 	worth   int64 // bytes that are worth a request
@@ -19,7 +20,7 @@ type queue struct {
 }
 
 func newQueue(parts []*part, allowed int) *queue {
-	q := &queue{busy: map[*part]struct{}{}, allowed: allowed, worth: minPart}
+	q := &queue{busy: map[*part]bool{}, allowed: allowed, worth: minPart}
 	q.changed.L = &q.mu
 	q.add(parts)
 	return q
@@ -33,7 +34,7 @@ func (q *queue) next() (*part, bool) {
 	defer q.mu.Unlock()
 	for !q.stopped && len(q.parts)+len(q.busy) > 0 {
 		if p := q.choose(); p != nil {
-			q.busy[p] = struct{}{}
+			q.busy[p] = false
 			return p, true
 		}
 		q.changed.Wait()
@@ -42,7 +43,7 @@ func (q *queue) next() (*part, bool) {
 }
 
 func (q *queue) choose() *part {
-	if len(q.busy) >= q.allowed {
+	if len(q.busy)-q.ending >= q.allowed {
 		return nil
 	}
 	if len(q.parts) == 0 {
@@ -84,10 +85,25 @@ func (q *queue) split() *part {
 	return longest.asm.split(longest)
 }
 
+// ends has the next part begin beside p, which is to be complete when the first byte of that comes:
+// a link has nothing to do between the end of a part and the answer to the next question.
+func (q *queue) ends(p *part) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if ends, busy := q.busy[p]; busy && !ends {
+		q.busy[p] = true
+		q.ending++
+		q.changed.Signal()
+	}
+}
+
 // done ends the work on p, which made more parts necessary.
 func (q *queue) done(p *part, more []*part) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.busy[p] {
+		q.ending--
+	}
 	delete(q.busy, p)
 	q.add(more)
 	if len(more) > 0 || len(q.parts)+len(q.busy) == 0 {

@@ -92,6 +92,13 @@ func (r *ramp) outlook() (slack bool, worth int64) {
 	return r.usual < slackShare*r.peak, max(int64(each*worthTime.Seconds()/watchEvery.Seconds()), minWorth)
 }
 
+// eager reports whether a range more for a moment is welcome.
+func (r *ramp) eager() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.throttle
+}
+
 // complain takes note that the service wants fewer requests, and returns how many ranges may
 // be in flight now; many complaints of one moment count as one.
 func (r *ramp) complain() int {

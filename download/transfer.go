@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // attempt opens what is left of the part once and takes what comes.
@@ -40,7 +41,9 @@ func (r *run) copy(outer context.Context, p *part, buf []byte) error {
 	defer r.watch.end(f)
 	p.began = p.pos.Load()
 	end := p.end.Load()
+	asked := time.Now()
 	body, err := r.src.Open(ctx, p.asm.file, p.began, end-p.began)
+	f.opened, f.latency = time.Now(), time.Since(asked)
 	if err != nil {
 		return r.sourceError(ctx, p, err)
 	}
@@ -71,6 +74,9 @@ func (r *run) drain(ctx context.Context, f *flight, body io.Reader, buf []byte) 
 			}
 			if err := p.asm.ordered.Load().chase(p, buf); err != nil {
 				return err
+			}
+			if f.ends() && r.ramp.eager() {
+				r.queue.ends(p)
 			}
 		}
 		if readErr != nil && p.missing() > 0 {

@@ -37,6 +37,10 @@ type flight struct {
 	last    atomic.Int64 // when a byte arrived, or may be read; nanoseconds since 1970
 	paced   atomic.Bool  // our own limit was what it waited for, since the last look
 
+	// These are the worker's own.
+	latency time.Duration // from the question to the answer
+	opened  time.Time     // when that came
+
 	// What follows is the watch's own.
 	seen   int64     // bytes at the last look
 	since  time.Time // when the window began in which it was fast enough or not; zero before the first byte
@@ -51,6 +55,13 @@ func (f *flight) landed(n int, due time.Duration) {
 	if due > 0 {
 		f.paced.Store(true)
 	}
+}
+
+// ends reports whether the rest will take no longer than the answer to a question.
+func (f *flight) ends() bool {
+	p := f.part
+	arrived := p.pos.Load() - p.began
+	return float64(p.missing())*float64(time.Since(f.opened)) <= float64(arrived)*float64(f.latency)
 }
 
 // A watch ends flights that bring nothing, or too little, and knows how fast the others are.
