@@ -30,6 +30,8 @@ Internals that this relies on, as in vLLM 0.32.0:
     may be called again and that does nothing where there is no Inductor
   CpuPlatform.register_triton_kernel_overrides, which each worker calls, changes modules alone
   transformers' import looks through its sources, and through the lists of all that is installed
+  SpinCondition.wait, for a message between core and workers, spins while last_read is less than
+    busy_loop_s ago, with each message announced to local_notify_socket, which poller looks at
 """
 import os
 import sys
@@ -48,6 +50,7 @@ import importlib.util
 import json
 import multiprocessing
 import re
+import time
 import types
 
 method = "VLLM_WORKER_MULTIPROC_METHOD"
@@ -221,12 +224,29 @@ def children_are_forks(platform):
     platform.register_triton_kernel_overrides = classmethod(lambda cls: None)  # done for all of them
     platform.check_and_update_config = classmethod(check_and_fork)
     registry._run_in_subprocess = run_in_fork
+    sleep_soon()
     executor = importlib.import_module("vllm.v1.executor.multiproc_executor")
     if scratch := os.environ.get("VLLM_RPC_BASE_PATH"):
         # Where ranks meet is a file that a killed engine leaves.
         executor.get_file_store_init_method = lambda: f"file://{scratch}/vllm_dist_{os.getpid()}"
     os.environ[method] = "fork"
     os.register_at_fork(after_in_child=begin_child)
+
+
+def sleep_soon():
+    """Has who waits for a message spin for some milliseconds, and not for a second after each, as
+    others compute on the same processors."""
+    condition = importlib.import_module("vllm.distributed.device_communicators.shm_broadcast").SpinCondition
+    wait = condition.wait
+
+    def wait_or_sleep(self, timeout_ms=None):
+        if not 0.005 < time.monotonic() - self.last_read < self.busy_loop_s:
+            wait(self, timeout_ms)
+        # What comes wakes it, but for the first message, which may come before it can be announced.
+        elif dict(self.poller.poll(10)).get(self.local_notify_socket):
+            self.local_notify_socket.recv(copy=False)
+
+    condition.wait = wait_or_sleep
 
 
 def run_in_fork(work):

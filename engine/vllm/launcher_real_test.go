@@ -14,11 +14,6 @@ import (
 // What the launcher changes of transformers' import makes it faster, and nothing else.
 func TestRealTransformersFindsTheSame(t *testing.T) {
 	t.Parallel()
-	python := filepath.Join(filepath.Dir(testenv.VLLM(t)), "python")
-	code, err := os.ReadFile("launcher.py")
-	require.NoError(t, err)
-	functions, _, found := strings.Cut(string(code), "\ntry:\n    why = imports()")
-	require.True(t, found)
 	const show = `
 import transformers.models
 from transformers.utils import import_utils
@@ -29,14 +24,54 @@ for path in ("transformers", "transformers.models"):
         print(path, sorted((name, sorted(value) if isinstance(value, list) else value) for name, value in found.items()))
 print(sorted(name for name in dir(transformers)))
 `
-	say := func(program string) string {
-		cmd := exec.CommandContext(t.Context(), python, "-c", program, "eager", "/vllm")
-		cmd.Env, cmd.Stderr = append(os.Environ(), "PYTHONHASHSEED=0"), os.Stderr
-		out, err := cmd.Output()
-		require.NoError(t, err)
-		return string(out)
-	}
-	plain := say(functions + show)
+	plain := inLauncher(t, show)
 	require.Contains(t, plain, "LlamaForCausalLM")
-	require.Equal(t, plain, say(functions+"\nlook_once_at_transformers()\n"+show))
+	require.Equal(t, plain, inLauncher(t, "look_once_at_transformers()\n"+show))
+}
+
+// Who waits for a message sleeps soon, gets all, and is woken after the pauses that vLLM spins
+// through and after longer ones.
+func TestRealWaitsSleep(t *testing.T) {
+	t.Parallel()
+	const show = `
+import threading
+from vllm.distributed.device_communicators import shm_broadcast
+sleep_soon()
+looks, wait = 0, shm_broadcast.SpinCondition.wait
+def count(self, timeout_ms=None):
+    global looks
+    looks += time.monotonic() - self.last_read > 0.01
+    wait(self, timeout_ms)
+shm_broadcast.SpinCondition.wait = count
+pauses = [0, 0.3, 0, 0, 1.3, 0.1, 0]
+to = shm_broadcast.MessageQueue(1, 1)
+def write():
+    to.wait_until_ready()
+    for pause in pauses:
+        time.sleep(pause)
+        to.enqueue(pause)
+writer = threading.Thread(target=write)
+writer.start()
+of = shm_broadcast.MessageQueue.create_from_handle(to.export_handle(), 0)
+of.wait_until_ready()
+print([of.dequeue(timeout=30) for _ in pauses] == pauses, looks < 1000 or looks)
+writer.join()
+`
+	require.Equal(t, "True True\n", inLauncher(t, show))
+}
+
+// inLauncher returns what a program says that has the launcher's functions, without what the engine
+// logs.
+func inLauncher(t *testing.T, program string) string {
+	t.Helper()
+	python := filepath.Join(filepath.Dir(testenv.VLLM(t)), "python")
+	code, err := os.ReadFile("launcher.py")
+	require.NoError(t, err)
+	functions, _, found := strings.Cut(string(code), "\ntry:\n    why = imports()")
+	require.True(t, found)
+	cmd := exec.CommandContext(t.Context(), python, "-c", functions+"\n"+program, "eager", "/vllm")
+	cmd.Env, cmd.Stderr = append(os.Environ(), "PYTHONHASHSEED=0", "VLLM_LOGGING_STREAM=ext://sys.stderr"), os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return string(out)
 }

@@ -69,8 +69,9 @@ def _patch_inductor_fallback_allow_list():
     lowering.patched += 1
 _patch_inductor_fallback_allow_list()
 `,
-	"torch/_inductor/lowering":   "patched = 0\n",
-	"torch/_inductor/compile_fx": "import torch._inductor.lowering\n",
+	"vllm/distributed/device_communicators/shm_broadcast": "class SpinCondition:\n    def wait(self, timeout_ms=None): pass\n",
+	"torch/_inductor/lowering":                            "patched = 0\n",
+	"torch/_inductor/compile_fx":                          "import torch._inductor.lowering\n",
 	"torch": `
 threads = 0
 compiled = []
@@ -200,4 +201,7 @@ func TestLauncherStepsAside(t *testing.T) {
 		require.Equal(t, "spinup preload: "+says+"; vLLM starts when the model is there\nplain ['serve', '/m', 'ü'] x None\n", out)
 		require.Equal(t, 5, exit)
 	}
+	out, exit := launch(t, map[string]string{"vllm/distributed/device_communicators/shm_broadcast": ""}, order)
+	require.Contains(t, out, "has no attribute 'SpinCondition'; vLLM starts when the model is there\nplain ")
+	require.Equal(t, 5, exit)
 }

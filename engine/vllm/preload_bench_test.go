@@ -2,10 +2,14 @@ package vllm_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +71,51 @@ func ahead(b *testing.B, e vllm.Engine, spec engine.Spec, seen map[string][]floa
 	require.NoError(b, err)
 	require.NoError(b, p.Ready(b.Context()))
 	note(seen, "go", time.Since(began), cpuSeconds(b, launched.pid)-imported)
+	require.NoError(b, p.Stop(b.Context()))
+}
+
+// BenchmarkDecode measures what a token costs a server as started by hand, "plain", and one with
+// the imports ahead, "ours", in alternation: medians of wall and CPU milliseconds of a tiny model and
+// one of 303 MB.
+func BenchmarkDecode(b *testing.B) {
+	for name, opts := range map[string]randmodel.Options{"tiny": {}, "303MB": {Layers: 16, Hidden: 1024}} {
+		b.Run(name, func(b *testing.B) {
+			dir := b.TempDir()
+			require.NoError(b, randmodel.Write(dir, opts))
+			seen := map[string][]float64{}
+			for b.Loop() {
+				decode(b, "plain", vllm.Engine{Path: testenv.VLLM(b), Plain: true}, onOneCore(dir), seen)
+				decode(b, "ours", vllm.Engine{Path: testenv.VLLM(b)}, onOneCore(dir), seen)
+			}
+			for what, values := range seen {
+				slices.Sort(values)
+				b.ReportMetric(values[len(values)/2], what)
+			}
+		})
+	}
+}
+
+func decode(b *testing.B, what string, e vllm.Engine, spec engine.Spec, seen map[string][]float64) {
+	b.Helper()
+	const tokens = 200
+	var launched spy
+	p, err := engine.Preload(b.Context(), e, spec, &engine.Options{Launcher: &launched}).Start(b.Context(), spec)
+	require.NoError(b, err)
+	require.NoError(b, p.Ready(b.Context()))
+	for range 3 {
+		before, began := cpuSeconds(b, launched.pid), time.Now()
+		question := strings.NewReader(`{"model": "tiny", "prompt": "hello", "ignore_eos": true, "max_tokens": ` + strconv.Itoa(tokens) + `}`)
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, p.Endpoint().String()+"/v1/completions", question)
+		require.NoError(b, err)
+		req.Header.Set("Content-Type", "application/json")
+		answer, err := new(http.Client).Do(req)
+		require.NoError(b, err)
+		_, err = io.Copy(io.Discard, answer.Body)
+		require.NoError(b, errors.Join(err, answer.Body.Close()))
+		require.Equal(b, http.StatusOK, answer.StatusCode)
+		seen[what+"-wall-ms/token"] = append(seen[what+"-wall-ms/token"], time.Since(began).Seconds()*1000/tokens)
+		seen[what+"-cpu-ms/token"] = append(seen[what+"-cpu-ms/token"], (cpuSeconds(b, launched.pid)-before)*1000/tokens)
+	}
 	require.NoError(b, p.Stop(b.Context()))
 }
 
