@@ -210,8 +210,8 @@ func (g *Guard) PID() int { return g.pid }
 func (g *Guard) Signal(sig syscall.Signal) error { return g.order("signal " + strconv.Itoa(int(sig))) }
 
 // Yield puts the command, and all that descends from it, behind others that want the processor, or
-// gives them a share like that of others again. Where the system cannot (see
-// share), it changes nothing. It does not wait.
+// gives them a share like that of others again. Where the system cannot (see share), it changes
+// nothing. It does not wait.
 func (g *Guard) Yield(yield bool) error {
 	if yield {
 		return g.order("share " + string(smallShare))
