@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -47,27 +48,36 @@ func TestRangesInFlightFollowTheLink(t *testing.T) {
 }
 
 // The next range is asked for when an answer takes as long as the rest of the one before, so that
-// the link has something to do meanwhile.
+// the link has something to do meanwhile; not of a service that has said that it is too much.
 func TestTheNextRangeIsAskedForBeforeOneEnds(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		src := newMemory(map[string][]byte{"weights": random(1, 16*mib)}, "sha256")
-		l := &link{each: 5 * mib, delay: tick + time.Millisecond}
-		var open []int // when a range was asked for, in turn
-		src.fault = func(c call) (io.ReadCloser, error) {
-			l.mu.Lock()
-			open = append(open, l.open)
-			l.mu.Unlock()
-			l.wait()
-			return counts{l.body(c.ctx, c.data, 0), src}, nil
-		}
-		_, err := (&download.Manager{PartSize: mib / 4 * 3}).Fetch(t.Context(), src, dir)
-		require.NoError(t, err)
-		requireFiles(t, dir, src.data)
-		require.Equal(t, int64(16*mib), src.served)
-		require.Equal(t, []int{0, 0, 0, 0, 0, 0, 0, 0, 8}, open[:9], "the ninth beside the first eight")
-	})
+	for complaint, most := range map[bool]int{false: 8, true: 3} {
+		t.Run(strconv.FormatBool(complaint), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				src := newMemory(map[string][]byte{"weights": random(1, 12*mib)}, "sha256")
+				l := &link{each: 5 * mib, delay: tick + time.Millisecond}
+				var open []int // when a range was asked for, in turn
+				src.fault = func(c call) (io.ReadCloser, error) {
+					l.mu.Lock()
+					open = append(open, l.open)
+					first := len(open) == 1
+					l.mu.Unlock()
+					if l.wait(); first && complaint {
+						return nil, &lifecycle.Error{Kind: lifecycle.Throttled}
+					}
+					return counts{l.body(c.ctx, c.data, 0), src}, nil
+				}
+				_, err := (&download.Manager{PartSize: mib / 4 * 3}).Fetch(t.Context(), src, dir)
+				require.NoError(t, err)
+				requireFiles(t, dir, src.data)
+				require.Equal(t, int64(12*mib), src.served)
+				require.Equal(t, make([]int, 8), open[:8])
+				require.Equal(t, most, slices.Max(open), "of eight allowed, or of the four that a complaint leaves")
+			})
+		})
+	}
 }
 
 func TestRangesInFlightShrinkWhenThrottled(t *testing.T) {

@@ -76,8 +76,8 @@ func (l *Preloaded) Down() <-chan struct{} { return l.down }
 // before that. It is nil else. For an engine that is no Preloader it is errors.ErrUnsupported.
 func (l *Preloaded) Err() error { return l.why }
 
-// Yield puts the process, until Adopt, behind others that want the processor, if its handle is a
-// [Yielder].
+// Yield puts the process behind others that want the processor, if its handle is a [Yielder],
+// until Adopt, which then has to come before Start.
 func (l *Preloaded) Yield() { l.yield(true) }
 
 func (l *Preloaded) yield(yield bool) {

@@ -30,7 +30,6 @@ Internals that this relies on, as in vLLM 0.32.0:
     may be called again and that does nothing where there is no Inductor
   CpuPlatform.register_triton_kernel_overrides, which each worker calls, changes modules alone
   transformers' import looks through its sources, and through the lists of all that is installed
-  the streamer of weights, which vLLM imports in any case, imports AWS's library for this module alone
   SpinCondition.wait, for a message between core and workers, spins while last_read is less than
     busy_loop_s ago, with each message announced to local_notify_socket, which poller looks at
 """
@@ -46,7 +45,6 @@ import contextlib
 import functools
 import gc
 import importlib.abc
-import importlib.machinery
 import importlib.metadata
 import importlib.util
 import json
@@ -57,7 +55,6 @@ import types
 
 method = "VLLM_WORKER_MULTIPROC_METHOD"
 lowering = "torch._inductor.lowering"
-credentials = "runai_model_streamer_s3.credentials.credentials"
 
 # What main imports; what the server would import once the engine is ready; what engine core
 # and workers do; what a compiler is.
@@ -90,7 +87,6 @@ def imports():
     """Imports all of it and tells what stands against forks; "" means nothing."""
     gc.disable()  # imports make much and drop little
     look_once_at_transformers()
-    import_when_used(credentials)
     import_without_inductor()
     give_back = compile_when_called() if eager else lambda: None
     load(server)
@@ -152,21 +148,6 @@ def when_imported(module_name, change):
             return spec
 
     sys.meta_path.insert(0, Once())
-
-
-def import_when_used(module_name):
-    """Has an import of that name wait until something of the module is asked for."""
-
-    class Later(importlib.abc.MetaPathFinder):
-        def find_spec(self, name, path, target=None):
-            if name != module_name:
-                return None
-            spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-            if spec:
-                spec.loader = importlib.util.LazyLoader(spec.loader)
-            return spec
-
-    sys.meta_path.insert(0, Later())
 
 
 def look_once_at_transformers():

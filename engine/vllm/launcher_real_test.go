@@ -60,17 +60,6 @@ writer.join()
 	require.Equal(t, "True True\n", inLauncher(t, show))
 }
 
-// AWS's library is imported by who needs it.
-func TestRealStreamerImportsLittle(t *testing.T) {
-	t.Parallel()
-	const show = `
-import_when_used(credentials)
-from runai_model_streamer.file_streamer import file_streamer
-print("boto3" in sys.modules, callable(file_streamer.s3_credentials_module.get_credentials), "boto3" in sys.modules)
-`
-	require.Equal(t, "False True True\n", inLauncher(t, show))
-}
-
 // inLauncher returns what a program says that has the launcher's functions, without what the engine
 // logs.
 func inLauncher(t *testing.T, program string) string {

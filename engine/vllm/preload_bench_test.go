@@ -36,6 +36,11 @@ func BenchmarkStart(b *testing.B) {
 		ahead(b, e, spec, seen)
 		b.Logf("%v", seen)
 	}
+	reportMedians(b, seen)
+}
+
+func reportMedians(b *testing.B, seen map[string][]float64) {
+	b.Helper()
 	for what, values := range seen {
 		slices.Sort(values)
 		b.ReportMetric(values[len(values)/2], what)
@@ -87,10 +92,7 @@ func BenchmarkDecode(b *testing.B) {
 				decode(b, "plain", vllm.Engine{Path: testenv.VLLM(b), Plain: true}, onOneCore(dir), seen)
 				decode(b, "ours", vllm.Engine{Path: testenv.VLLM(b)}, onOneCore(dir), seen)
 			}
-			for what, values := range seen {
-				slices.Sort(values)
-				b.ReportMetric(values[len(values)/2], what)
-			}
+			reportMedians(b, seen)
 		})
 	}
 }

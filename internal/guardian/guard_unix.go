@@ -142,7 +142,7 @@ func (g *guardian) scan() {
 
 // settle sets the share that is wanted, and returns when to call it again at the latest.
 func (g *guardian) settle() time.Duration {
-	if g.share != "" && g.share.settle() {
+	if g.share != "" && g.share.take() {
 		return lookSoon
 	}
 	g.share = ""

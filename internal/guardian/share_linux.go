@@ -21,9 +21,9 @@ const (
 	smallShare share = "10"
 )
 
-// settle sets s as the guardian's and reports whether it has to be tried again: the system takes
-// ten changes a second of all users together.
-func (s share) settle() (again bool) {
+// take sets s as the guardian's and reports whether it has to be tried again: the system allows
+// ten changes a second, of all users together.
+func (s share) take() (again bool) {
 	f, err := os.OpenFile("/proc/self/autogroup", os.O_WRONLY, 0)
 	if err != nil {
 		return false // there is no such thing here

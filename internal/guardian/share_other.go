@@ -10,4 +10,4 @@ const (
 	smallShare share = ""
 )
 
-func (share) settle() (again bool) { return false }
+func (share) take() (again bool) { return false }
