@@ -28,6 +28,8 @@ Internals that this relies on, as in vLLM 0.32.0:
   huggingface_hub.constants.HF_HUB_OFFLINE is read from the environment by an import
   vllm.env_override imports Inductor only to patch torch._inductor.lowering, in a function that
     may be called again and that does nothing where there is no Inductor
+  modules say allow_in_graph, assume_constant_result and disable of the compiler, name no more of it
+    than what compile_when_called imports or hides, and use that only for what torch.compile has made
   CpuPlatform.register_triton_kernel_overrides, which each worker calls, changes modules alone
   transformers' import looks through its sources, and through the lists of all that is installed
   SpinCondition.wait, for a message between core and workers, spins while last_read is less than
@@ -129,8 +131,9 @@ def import_without_inductor():
     when_imported(lowering, patch)
 
 
-def when_imported(module_name, change):
-    """Calls change with the module that an import of that name makes, before others get it."""
+def when_imported(module_name, change, prepare=lambda module: None):
+    """Calls change with the module that an import of that name makes, before others get it, and
+    prepare with it while it is empty."""
 
     class Once(importlib.abc.MetaPathFinder):
         def find_spec(self, name, path, target=None):
@@ -141,6 +144,7 @@ def when_imported(module_name, change):
             run = spec.loader.exec_module
 
             def run_and_change(module):
+                prepare(module)
                 run(module)
                 change(module)
 
@@ -179,10 +183,26 @@ def look_once_at_transformers():
 
 
 def compile_when_called():
-    """Has decorators of imported functions import the compiler only when such a function is called."""
+    """Has what is imported do without the compiler until it calls a function that is to be compiled.
+    Returns what ends this."""
     import torch
 
-    compile = torch.compile
+    compile, compiler = torch.compile, vars(torch.compiler).copy()
+    early = types.ModuleType("torch._dynamo")
+    early.__getattr__ = lambda name: getattr(importlib.import_module("torch._dynamo"), name)
+    marked = []
+
+    def mark_later(name):
+        def mark(function):
+            marked.append((name, function))
+            return function
+
+        setattr(torch.compiler, name, mark)
+        setattr(early, name, mark)
+
+    def mark(dynamo):
+        for name, function in marked:
+            getattr(dynamo, name)(function)
 
     def later(function=None, **how):
         if function is None:
@@ -196,8 +216,47 @@ def compile_when_called():
 
         return functools.wraps(function)(lambda *args, **kwargs: compiled()(*args, **kwargs))
 
-    torch.compile = later
-    return lambda: setattr(torch, "compile", compile)
+    def give_back():
+        torch.compile = compile
+        vars(torch.compiler).update(compiler)
+        if vars(torch).get("_dynamo") is early:
+            del torch._dynamo
+
+    torch.compile, torch._dynamo = later, early
+    torch.compiler.disable = lambda fn=None, recursive=True, *, reason=None: torch._disable_dynamo(fn, recursive)
+    mark_later("allow_in_graph")
+    mark_later("assume_constant_result")
+    import_parts("torch._inductor", "custom_graph_pass", "runtime.triton_helpers")
+    import_parts("torch._dynamo", "_trace_wrapped_higher_order_op", change=mark)
+    name_later("vllm.compilation.decorators", "torch._dynamo.symbolic_convert", "InliningInstructionTranslator")
+    return give_back
+
+
+def import_parts(package_name, *parts, change=lambda package: None):
+    """Imports modules of a package without the package, which gets them when it is imported, if ever."""
+    package = importlib.util.module_from_spec(importlib.util.find_spec(package_name))
+    empty = set(vars(package))
+    sys.modules[package_name] = package
+    try:
+        load(package_name + "." + part for part in parts)
+    finally:
+        del sys.modules[package_name]
+    found = {name: part for name, part in vars(package).items() if name not in empty}
+    when_imported(package_name, change, prepare=lambda package: vars(package).update(found))
+
+
+def name_later(user_name, module_name, name):
+    """Imports a module without another one, a name of which it gets when that is imported, if ever."""
+
+    def hide(user):
+        sys.modules[module_name] = types.ModuleType(module_name)
+        setattr(sys.modules[module_name], name, None)
+
+    def show(user):
+        del sys.modules[module_name]
+        when_imported(module_name, lambda module: setattr(user, name, getattr(module, name)))
+
+    when_imported(user_name, show, prepare=hide)
 
 
 def obstacle(platform):

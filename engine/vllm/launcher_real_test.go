@@ -29,6 +29,40 @@ print(sorted(name for name in dir(transformers)))
 	require.Equal(t, plain, inLauncher(t, "look_once_at_transformers()\n"+show))
 }
 
+// A server that runs eagerly imports no compiler. Who needs it later gets all that was said of
+// functions before.
+func TestRealCompilerComesWhenNeeded(t *testing.T) {
+	t.Parallel()
+	const show = `
+import torch
+compile = torch.compile, *vars(torch.compiler).values()
+imports()
+print([name for name in sys.modules if re.match(r"torch\._(dynamo|inductor)\b(?!.*\.)", name)], "_dynamo" in vars(torch))
+print(compile == (torch.compile, *vars(torch.compiler).values()))
+
+from transformers.integrations.deepgemm import _load_deepgemm_kernel
+from transformers.integrations.eager_paged import eager_paged_attention_forward
+from vllm.compilation import decorators
+from vllm.compilation.passes import inductor_pass
+from vllm.model_executor.layers.fused_moe.runner import moe_runner
+print(torch.compile(lambda x: x * 2)(torch.ones(2)).tolist())
+print(id(_load_deepgemm_kernel) in torch._dynamo.trace_rules._allowed_callable_ids)
+print(any(getattr(f, "_dynamo_marked_constant", False) for f in vars(moe_runner).values()))
+print(torch._inductor.custom_graph_pass.CustomGraphPass is inductor_pass.CustomGraphPass, torch._inductor.runtime.triton_helpers.__name__)
+print(decorators.InliningInstructionTranslator is torch._dynamo.symbolic_convert.InliningInstructionTranslator)
+print(eager_paged_attention_forward.__code__.co_filename == torch._compile.__file__)
+`
+	require.Equal(t, `[] False
+True
+[2.0, 2.0]
+True
+True
+True torch._inductor.runtime.triton_helpers
+True
+True
+`, inLauncher(t, show))
+}
+
 // Who waits for a message sleeps soon, gets all, and is woken after the pauses that vLLM spins
 // through and after longer ones.
 func TestRealWaitsSleep(t *testing.T) {
