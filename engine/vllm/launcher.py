@@ -156,10 +156,14 @@ def when_imported(module_name, change, prepare=lambda module: None):
 
 def look_once_at_transformers():
     """Has its import look for what is installed in a fraction of the time, to the same result."""
-    distribution = importlib.metadata.Distribution
-    lines_of = getattr(distribution, "_read_files_distinfo", None)
+    distribution, on_disk = importlib.metadata.Distribution, importlib.metadata.PathDistribution
+    lines_of, text_of = getattr(distribution, "_read_files_distinfo", None), on_disk.read_text
     if lines_of is None:
         return
+
+    def head(self, filename):
+        text = text_of(self, filename)
+        return text.partition("\n\n")[0] if text and filename == "METADATA" else text  # without the description
 
     def few_lines(self):
         # packages_distributions, which is asked of all, wants the first part and the ending of paths.
@@ -170,7 +174,7 @@ def look_once_at_transformers():
         return list(kinds.values())
 
     def patch(module):
-        distribution._read_files_distinfo = lines_of
+        distribution._read_files_distinfo, on_disk.read_text = lines_of, text_of
         with contextlib.suppress(AttributeError):  # of another version, which has its own ways
             names_in, structure = module.fetch__all__, module.create_import_structure_from_path.__wrapped__
             # A file is split into lines to find one that begins so.
@@ -178,7 +182,7 @@ def look_once_at_transformers():
             # Its own cache is smaller than the number of folders, and they are asked for in turn.
             module.create_import_structure_from_path = functools.cache(structure)
 
-    distribution._read_files_distinfo = few_lines
+    distribution._read_files_distinfo, on_disk.read_text = few_lines, head
     when_imported("transformers.utils.import_utils", patch)
 
 
