@@ -49,6 +49,7 @@ import gc
 import importlib.abc
 import importlib.metadata
 import importlib.util
+import inspect
 import json
 import multiprocessing
 import re
@@ -88,6 +89,7 @@ torch._dynamo torch._inductor.compile_fx
 def imports():
     """Imports all of it and tells what stands against forks; "" means nothing."""
     gc.disable()  # imports make much and drop little
+    around, inspect.getframeinfo.__defaults__ = inspect.getframeinfo.__defaults__, (0,)  # torch wants no more than where it is called
     look_once_at_transformers()
     import_without_inductor()
     give_back = compile_when_called() if eager else lambda: None
@@ -102,6 +104,7 @@ def imports():
         load(workers if eager else workers + compiler)
         why = obstacle(current_platform)
     give_back()
+    inspect.getframeinfo.__defaults__ = around
     if not why:
         children_are_forks(type(current_platform))
     gc.enable()

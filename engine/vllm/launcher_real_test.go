@@ -35,10 +35,12 @@ func TestRealCompilerComesWhenNeeded(t *testing.T) {
 	t.Parallel()
 	const show = `
 import torch
-compile = torch.compile, *vars(torch.compiler).values()
+def patched():
+    return inspect.getframeinfo.__defaults__, torch.compile, *vars(torch.compiler).values()
+before = patched()
 imports()
 print([name for name in sys.modules if re.match(r"torch\._(dynamo|inductor)\b(?!.*\.)", name)], "_dynamo" in vars(torch))
-print(compile == (torch.compile, *vars(torch.compiler).values()))
+print(before == patched())
 
 from transformers.integrations.deepgemm import _load_deepgemm_kernel
 from transformers.integrations.eager_paged import eager_paged_attention_forward
