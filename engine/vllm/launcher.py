@@ -29,9 +29,9 @@ Internals that this relies on, as in vLLM 0.32.0:
   vllm.env_override imports Inductor only to patch torch._inductor.lowering, in a function that
     may be called again and that does nothing where there is no Inductor
   modules say allow_in_graph, assume_constant_result and disable of the compiler, name no more of it
-    than what compile_when_called imports or hides, and use that only for what torch.compile has made
+    than what mark_when_imported imports or hides, and use that only for what torch.compile has made
   CpuPlatform.register_triton_kernel_overrides, which each worker calls, changes modules alone
-  transformers' import looks through its sources, and through the lists of all that is installed
+  transformers' import looks through its sources, and through lists and descriptions of all that is installed
   SpinCondition.wait, for a message between core and workers, spins while last_read is less than
     busy_loop_s ago, with each message announced to local_notify_socket, which poller looks at
 """
@@ -89,10 +89,11 @@ torch._dynamo torch._inductor.compile_fx
 def imports():
     """Imports all of it and tells what stands against forks; "" means nothing."""
     gc.disable()  # imports make much and drop little
-    around, inspect.getframeinfo.__defaults__ = inspect.getframeinfo.__defaults__, (0,)  # torch wants no more than where it is called
+    around = inspect.getframeinfo.__defaults__
+    inspect.getframeinfo.__defaults__ = (0,)  # torch asks it for a place, and not for the lines around
     look_once_at_transformers()
     import_without_inductor()
-    give_back = compile_when_called() if eager else lambda: None
+    ends = [compile_when_called(), mark_when_imported()] if eager else []
     load(server)
     for name in routes:
         with contextlib.suppress(ImportError):  # the server knows what it can do without
@@ -103,7 +104,8 @@ def imports():
     if not why:
         load(workers if eager else workers + compiler)
         why = obstacle(current_platform)
-    give_back()
+    for end in ends:
+        end()
     inspect.getframeinfo.__defaults__ = around
     if not why:
         children_are_forks(type(current_platform))
@@ -190,26 +192,11 @@ def look_once_at_transformers():
 
 
 def compile_when_called():
-    """Has what is imported do without the compiler until it calls a function that is to be compiled.
-    Returns what ends this."""
+    """Has decorators of imported functions import the compiler only when such a function is called. Returns
+    what ends this."""
     import torch
 
-    compile, compiler = torch.compile, vars(torch.compiler).copy()
-    early = types.ModuleType("torch._dynamo")
-    early.__getattr__ = lambda name: getattr(importlib.import_module("torch._dynamo"), name)
-    marked = []
-
-    def mark_later(name):
-        def mark(function):
-            marked.append((name, function))
-            return function
-
-        setattr(torch.compiler, name, mark)
-        setattr(early, name, mark)
-
-    def mark(dynamo):
-        for name, function in marked:
-            getattr(dynamo, name)(function)
+    compile = torch.compile
 
     def later(function=None, **how):
         if function is None:
@@ -223,20 +210,38 @@ def compile_when_called():
 
         return functools.wraps(function)(lambda *args, **kwargs: compiled()(*args, **kwargs))
 
-    def give_back():
-        torch.compile = compile
+    torch.compile = later
+    return lambda: setattr(torch, "compile", compile)
+
+
+def mark_when_imported():
+    """Has what the compiler is told of imported functions wait for it, and what is imported do without it.
+    Returns what ends this."""
+    import torch
+
+    compiler, marks = vars(torch.compiler).copy(), []
+    early = types.ModuleType("torch._dynamo")
+    early.__getattr__ = lambda name: getattr(importlib.import_module("torch._dynamo"), name)
+    for name in ("allow_in_graph", "assume_constant_result"):
+        remember = lambda function, name=name: marks.append((name, function)) or function
+        setattr(torch.compiler, name, remember)
+        setattr(early, name, remember)
+    torch.compiler.disable = lambda fn=None, recursive=True, *, reason=None: torch._disable_dynamo(fn, recursive)
+    torch._dynamo = early
+
+    def mark(dynamo):
+        for name, function in marks:
+            getattr(dynamo, name)(function)
+
+    def end():
         vars(torch.compiler).update(compiler)
         if vars(torch).get("_dynamo") is early:
             del torch._dynamo
 
-    torch.compile, torch._dynamo = later, early
-    torch.compiler.disable = lambda fn=None, recursive=True, *, reason=None: torch._disable_dynamo(fn, recursive)
-    mark_later("allow_in_graph")
-    mark_later("assume_constant_result")
     import_parts("torch._inductor", "custom_graph_pass", "runtime.triton_helpers")
     import_parts("torch._dynamo", "_trace_wrapped_higher_order_op", change=mark)
     name_later("vllm.compilation.decorators", "torch._dynamo.symbolic_convert", "InliningInstructionTranslator")
-    return give_back
+    return end
 
 
 def import_parts(package_name, *parts, change=lambda package: None):
