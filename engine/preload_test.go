@@ -128,7 +128,7 @@ func TestToldBeforeThePreloadIsOver(t *testing.T) {
 		"begin ready", "end ready", "begin stopped", "end stopped",
 	}, stagesOf(events))
 	tl := lifecycle.TimelineOf(slices.Values(events))
-	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.001)
+	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01)
 	path := slices.Collect(tl.CriticalPath(""))
 	require.Equal(t, lifecycle.StagePreload, path[0].Stage)
 }

@@ -51,7 +51,7 @@ func TestServesAndStops(t *testing.T) {
 		"begin ready", "end ready", "begin stopped", "end stopped",
 	}, stagesOf(events))
 	tl := lifecycle.TimelineOf(slices.Values(events))
-	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.001)
+	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01)
 }
 
 func TestFailuresAreExplained(t *testing.T) {

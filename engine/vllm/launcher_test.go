@@ -70,9 +70,15 @@ def _patch_inductor_fallback_allow_list():
 _patch_inductor_fallback_allow_list()
 `,
 	"vllm/distributed/device_communicators/shm_broadcast": "class SpinCondition:\n    def wait(self, timeout_ms=None): pass\n",
-	"torch/_inductor/lowering":                            "patched = 0\n",
-	"torch/_inductor/compile_fx":                          "import torch._inductor.lowering\n",
+	"torch/_inductor":                              "",
+	"torch/_inductor/lowering":                     "patched = 0\n",
+	"torch/_inductor/compile_fx":                   "import torch._inductor.lowering\n",
+	"torch/_inductor/custom_graph_pass":            "",
+	"torch/_inductor/runtime/triton_helpers":       "",
+	"torch/_dynamo/_trace_wrapped_higher_order_op": "",
+	"torch/compiler":                               "",
 	"torch": `
+import torch.compiler
 threads = 0
 compiled = []
 def set_num_threads(n):
