@@ -229,14 +229,15 @@ def mark_when_imported():
     torch.compiler.disable = lambda fn=None, recursive=True, *, reason=None: torch._disable_dynamo(fn, recursive)
     torch._dynamo = early
 
-    def mark(dynamo):
-        for name, function in marks:
-            getattr(dynamo, name)(function)
-
     def end():
         vars(torch.compiler).update(compiler)
         if vars(torch).get("_dynamo") is early:
             del torch._dynamo
+
+    def mark(dynamo):
+        end()  # from here on it is told itself
+        for name, function in marks:
+            getattr(dynamo, name)(function)
 
     import_parts("torch._inductor", "custom_graph_pass", "runtime.triton_helpers")
     import_parts("torch._dynamo", "_trace_wrapped_higher_order_op", change=mark)
@@ -260,15 +261,15 @@ def import_parts(package_name, *parts, change=lambda package: None):
 def name_later(user_name, module_name, name):
     """Imports a module without another one, a name of which it gets when that is imported, if ever."""
 
-    def hide(user):
-        sys.modules[module_name] = types.ModuleType(module_name)
-        setattr(sys.modules[module_name], name, None)
+    stand_in = types.ModuleType(module_name)
+    setattr(stand_in, name, None)
 
     def show(user):
-        del sys.modules[module_name]
-        when_imported(module_name, lambda module: setattr(user, name, getattr(module, name)))
+        if sys.modules[module_name] is stand_in:
+            del sys.modules[module_name]
+            when_imported(module_name, lambda module: setattr(user, name, getattr(module, name)))
 
-    when_imported(user_name, show, prepare=hide)
+    when_imported(user_name, show, prepare=lambda user: sys.modules.setdefault(module_name, stand_in))
 
 
 def obstacle(platform):

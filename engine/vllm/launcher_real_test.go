@@ -65,6 +65,26 @@ True
 `, inLauncher(t, show))
 }
 
+// It may come while others are still imported.
+func TestRealCompilerComesEarly(t *testing.T) {
+	t.Parallel()
+	const show = `
+import_without_inductor()
+import torch
+end = mark_when_imported()
+before = torch.compiler.allow_in_graph(lambda x: x)
+print("torch._dynamo" in sys.modules)
+import torch._dynamo.symbolic_convert as symbolic_convert
+after = torch.compiler.allow_in_graph(lambda x: x)
+from vllm.compilation import decorators
+end()
+print([id(f) in torch._dynamo.trace_rules._allowed_callable_ids for f in (before, after)])
+print(decorators.InliningInstructionTranslator is symbolic_convert.InliningInstructionTranslator is not None)
+print(sys.modules["torch._dynamo.symbolic_convert"] is symbolic_convert)
+`
+	require.Equal(t, "False\n[True, True]\nTrue\nTrue\n", inLauncher(t, show))
+}
+
 // Who waits for a message sleeps soon, gets all, and is woken after the pauses that vLLM spins
 // through and after longer ones.
 func TestRealWaitsSleep(t *testing.T) {
