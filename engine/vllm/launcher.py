@@ -219,6 +219,8 @@ def mark_when_imported():
     Returns what ends this."""
     import torch
 
+    if "torch._dynamo" in sys.modules:
+        return lambda: None  # vLLM has imported it for an older torch
     compiler, marks = vars(torch.compiler).copy(), []
     early = types.ModuleType("torch._dynamo")
     early.__getattr__ = lambda name: getattr(importlib.import_module("torch._dynamo"), name)
@@ -260,7 +262,6 @@ def import_parts(package_name, *parts, change=lambda package: None):
 
 def name_later(user_name, module_name, name):
     """Imports a module without another one, a name of which it gets when that is imported, if ever."""
-
     stand_in = types.ModuleType(module_name)
     setattr(stand_in, name, None)
 

@@ -65,7 +65,7 @@ True
 `, inLauncher(t, show))
 }
 
-// It may come while others are still imported.
+// It may come while others are still imported, or before.
 func TestRealCompilerComesEarly(t *testing.T) {
 	t.Parallel()
 	const show = `
@@ -81,8 +81,10 @@ end()
 print([id(f) in torch._dynamo.trace_rules._allowed_callable_ids for f in (before, after)])
 print(decorators.InliningInstructionTranslator is symbolic_convert.InliningInstructionTranslator is not None)
 print(sys.modules["torch._dynamo.symbolic_convert"] is symbolic_convert)
+mark_when_imported()() # too late for anything
+print(sys.modules["torch._dynamo"] is torch._dynamo)
 `
-	require.Equal(t, "False\n[True, True]\nTrue\nTrue\n", inLauncher(t, show))
+	require.Equal(t, "False\n[True, True]\nTrue\nTrue\nTrue\n", inLauncher(t, show))
 }
 
 // Who waits for a message sleeps soon, gets all, and is woken after the pauses that vLLM spins
