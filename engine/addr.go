@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 
@@ -19,8 +20,8 @@ const (
 	lastPort  = 32767
 )
 
-// promised are the ports that engines of this process were given and may not have bound
-// yet.
+// promised are the ports that engines of this process were given. What other processes were
+// given is known by claimNode.
 var promised = struct {
 	sync.Mutex
 	ports map[int]bool
@@ -32,17 +33,28 @@ func listenAddr(ctx context.Context, wanted string) (addr string, release func()
 	if wanted == "" {
 		return freeAddr(ctx)
 	}
-	host, _, err := net.SplitHostPort(wanted)
-	if err != nil {
+	if _, _, err = net.SplitHostPort(wanted); err != nil {
 		return "", nil, addrError(wanted, err)
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
-		err = tryListen(ctx, wanted) // another server there would pass for the engine
+	port, ok := loopbackPort(wanted)
+	if !ok {
+		return wanted, func() {}, nil
 	}
-	if err != nil {
+	release, ok = claim(ctx, port)
+	if !ok {
+		return "", nil, addrError(wanted, errors.New("the port belongs to another engine, which may not listen yet"))
+	}
+	if err = tryListen(ctx, wanted, &net.ListenConfig{}); err != nil { // another server there would pass for the engine
+		release()
 		return "", nil, addrError(wanted, err)
 	}
-	return wanted, func() {}, nil
+	return wanted, release, nil
+}
+
+// loopbackPort is the port of an address that only this node reaches.
+func loopbackPort(addr string) (port int, ok bool) {
+	a, err := netip.ParseAddrPort(addr)
+	return int(a.Port()), err == nil && a.Addr().IsLoopback()
 }
 
 func addrError(addr string, err error) error {
@@ -55,24 +67,40 @@ func addrError(addr string, err error) error {
 func freeAddr(ctx context.Context) (addr string, release func(), err error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1) //nolint:gosec // any port will do
-		if !promise(port) {
+		release, ok := claim(ctx, port)
+		if !ok {
 			continue
 		}
 		addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		if tryListen(ctx, addr) == nil {
-			return addr, func() { forget(port) }, nil
+		if tryListen(ctx, addr, &alone) == nil {
+			return addr, release, nil
 		}
-		forget(port)
+		release()
 	}
 	return "", nil, addrError("127.0.0.1", errors.New("no free port found"))
 }
 
-func tryListen(ctx context.Context, addr string) error {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+func tryListen(ctx context.Context, addr string, how *net.ListenConfig) error {
+	l, err := how.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	return l.Close()
+}
+
+// claim keeps a port from the engines of all hosts of this node until release: an engine
+// may bind it minutes later, and vLLM shares a port with whoever else wants to (SO_REUSEPORT),
+// so that two would answer each other's requests. It returns false where another has the port.
+func claim(ctx context.Context, port int) (release func(), ok bool) {
+	if !promise(port) {
+		return nil, false
+	}
+	releaseNode, ok := claimNode(ctx, port)
+	if !ok {
+		forget(port)
+		return nil, false
+	}
+	return func() { releaseNode(); forget(port) }, true
 }
 
 func promise(port int) bool {

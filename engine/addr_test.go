@@ -1,11 +1,20 @@
 package engine_test
 
 import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestFreeAddressesAreGivenOnce(t *testing.T) {
@@ -31,4 +40,47 @@ func TestFreeAddressesAreGivenOnce(t *testing.T) {
 	}
 	wg.Wait()
 	require.Len(t, seen, many)
+}
+
+func TestAddressOfAnotherHostsEngineIsRefused(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("hosts on other systems know nothing of each other")
+	}
+	other := exec.CommandContext(t.Context(), os.Args[0], addrArg)
+	out, err := other.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, other.Start())
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	addr = strings.TrimSpace(addr)
+
+	spec := fakeengine.Spec(t)
+	spec.Addr = addr
+	_, err = engine.Start(t.Context(), fakeengine.Engine{}, spec, nil)
+	require.ErrorIs(t, err, lifecycle.Invalid)
+	require.ErrorContains(t, err, "belongs to another engine")
+
+	require.NoError(t, other.Process.Kill()) // nothing is left of the claim
+	_ = other.Wait()
+	start(t, spec, nil)
+}
+
+// A vLLM that starts is bound to its port, shares it and does not listen.
+func TestPortThatAnotherWouldShareIsNotFree(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux' rules of sharing are known here")
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
+	require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, err := unix.Getsockname(fd)
+	require.NoError(t, err)
+	addr := fmt.Sprintf("127.0.0.1:%d", bound.(*unix.SockaddrInet4).Port)
+
+	require.Error(t, engine.TryFree(t.Context(), addr))
 }

@@ -1,10 +1,15 @@
 package engine
 
+import "context"
+
 // EachLine is fuzzed.
 var EachLine = eachLine
 
 // FreeAddr is called often.
 var FreeAddr = freeAddr
+
+// TryFree tells whether freeAddr would give addr.
+func TryFree(ctx context.Context, addr string) error { return tryListen(ctx, addr, &alone) }
 
 // PromisedPorts counts the ports that engines hold.
 func PromisedPorts() int {

@@ -20,12 +20,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const hostArg = "-host"
+const (
+	hostArg = "-host"
+	addrArg = "-addr"
+)
 
 func TestMain(m *testing.M) {
 	fakeengine.Main()
 	if len(os.Args) == 5 && os.Args[1] == hostArg {
 		host(os.Args[2], os.Args[3], os.Args[4])
+	}
+	if len(os.Args) == 2 && os.Args[1] == addrArg {
+		chooseAddr()
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -59,6 +65,17 @@ func host(then, dir, modes string) {
 		fmt.Println("stopped:", p.Stop(context.Background()))
 		os.Exit(0)
 	}
+	select {}
+}
+
+// chooseAddr is a program that has an address for an engine that does not listen yet. It
+// never returns.
+func chooseAddr() {
+	addr, _, err := engine.FreeAddr(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(addr)
 	select {}
 }
 

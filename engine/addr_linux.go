@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// claimNode claims a port of loopback among the processes of its network namespace by a name
+// that ends with the process that holds it: an abstract unix socket. A system that knows none
+// claims nothing.
+func claimNode(ctx context.Context, port int) (release func(), ok bool) {
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", "@spinup-port-"+strconv.Itoa(port))
+	if err != nil {
+		return func() {}, !errors.Is(err, unix.EADDRINUSE)
+	}
+	return func() { _ = l.Close() }, true
+}
+
+// alone binds no address that another socket is bound to, even one that would share it and
+// does not listen yet.
+var alone = net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+	var err error
+	ctl := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 0)
+	})
+	return errors.Join(ctl, err)
+}}
