@@ -69,16 +69,32 @@ func (s *startup) newCompiled(ctx context.Context, spec engine.Spec, cacher engi
 		return nil, err
 	}
 	c := &compiled{cacher: cacher, key: compilecache.Key{Model: digest, Parts: parts}}
-	uri, err := below(s.opts.CompileCache, c.key.Name())
-	if err != nil {
+	if c.place, c.uri, err = openCompileCache(ctx, s.opts.CompileCache, s.state.Sources, c.key.Name()); err != nil {
 		return nil, err
 	}
-	if c.place, err = s.state.Sources.Open(ctx, uri); err != nil {
-		return nil, err
-	}
-	c.uri = source.Redact(uri)
 	c.room, err = s.openRoom(ctx)
 	return c, err
+}
+
+// checkCompileCache refuses an Options.CompileCache that no start of m could use.
+func (m *model) checkCompileCache(ctx context.Context) error {
+	if m.opts.CompileCache == "" {
+		return nil
+	}
+	if _, _, err := openCompileCache(ctx, m.opts.CompileCache, m.opts.Sources.WithEnv(m.env), "KEY"); err != nil {
+		return fmt.Errorf("Options.CompileCache: %w", err)
+	}
+	return nil
+}
+
+// openCompileCache opens the folder of a key. The URI that it returns shows no secrets.
+func openCompileCache(ctx context.Context, base string, sources *source.Mux, key string) (place source.Source, uri string, err error) {
+	uri, err = below(base, key)
+	if err != nil {
+		return nil, "", err
+	}
+	place, err = sources.Open(ctx, uri)
+	return place, source.Redact(uri), err
 }
 
 func (s *startup) openRoom(ctx context.Context) (*compilecache.Room, error) {

@@ -225,7 +225,6 @@ func TestAFailingCacheIsOnlyTold(t *testing.T) {
 		"hangs":             {hang.URL + "/caches", "no progress for 300ms", "nothing can be stored there"},
 		"cannot be written": {gone.URL + "/caches", "miss: ", "nothing can be stored there"},
 		"has a secret":      {gone.URL + "/caches?sig=canary", "", ""},
-		"unknown scheme":    {"nosuch://caches", "no driver is registered", ""},
 		"is a file":         {filepath.Join(tinyModel, "config.json"), "", "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -249,6 +248,17 @@ func TestAFailingCacheIsOnlyTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStartRefusesACompileCacheThatNothingOpens(t *testing.T) {
+	t.Parallel()
+	o, cfg := compiling(t, "nosuch://caches")
+	d, err := spinup.New(o, cfg)
+	require.NoError(t, err)
+	err = d.Start(t.Context())
+	require.ErrorIs(t, err, lifecycle.Invalid)
+	require.NoError(t, d.Stop(t.Context()))
+	require.ErrorContains(t, err, "Options.CompileCache: source.Open nosuch://caches/KEY/: invalid: no driver is registered")
 }
 
 // Who asks for a cache hears that the engine has none.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -13,12 +14,15 @@ import (
 )
 
 // freeSpace returns which file system dir is on, and the bytes that this user can still
-// write to it.
+// write to it: any number where the file system has no size, as a tmpfs without a limit.
 func freeSpace(dir string) (device uint64, free int64, err error) {
 	var fs unix.Statfs_t
 	var file unix.Stat_t
 	if err := errors.Join(unix.Statfs(dir, &fs), unix.Stat(dir, &file)); err != nil {
 		return 0, 0, fmt.Errorf("statfs %s: %w", dir, err)
+	}
+	if fs.Blocks == 0 {
+		return file.Dev, math.MaxInt64, nil
 	}
 	return file.Dev, int64(fs.Bavail) * fs.Bsize, nil //nolint:gosec // no disk has 2^63 bytes
 }

@@ -52,6 +52,14 @@ func TestDiskIsFullUnderWay(t *testing.T) {
 	require.LessOrEqual(t, src.served, int64(5*mib+256<<10))
 }
 
+func TestDiskWithoutALimit(t *testing.T) {
+	t.Parallel()
+	dir, src := smallDisk(t, "size=0"), weights("sha256")
+	_, err := new(download.Manager).Fetch(t.Context(), src, dir)
+	require.NoError(t, err)
+	requireFiles(t, dir, src.data)
+}
+
 func TestResumeOnADiskThatJustFits(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "size=9m")

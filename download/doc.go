@@ -45,6 +45,6 @@
 // # Telemetry
 //
 // Progress is what Run yields, also while it waits for another process. The Manager's Logger
-// gets "resolve again" and "range tried again" at level debug, and "file had wrong bytes and is
-// fetched once more" as a warning.
+// gets "range tried again" at level debug, and as warnings "resolve again", as nothing moves
+// meanwhile, and "file had wrong bytes and is fetched once more".
 package download

@@ -39,7 +39,7 @@ type Manager struct {
 	MinSpeed int64
 	// Attempts bounds consecutive tries of a range without a single new byte; 0 means 8.
 	Attempts int
-	// Logger receives debug records, and warnings of wrong bytes; nil means slog.Default.
+	// Logger receives debug records, and warnings of wrong bytes and of services that do not answer; nil means slog.Default.
 	Logger *slog.Logger
 
 	once   sync.Once
@@ -73,7 +73,7 @@ func (m *Manager) Resolve(ctx context.Context, src source.Source) (*source.Manif
 		if !again {
 			return nil, err
 		}
-		m.logger().DebugContext(ctx, "resolve again", slog.Duration("after", wait), slog.Any("error", err))
+		m.logger().WarnContext(ctx, "resolve again", slog.Duration("after", wait.Round(time.Millisecond)), slog.Any("error", err))
 		if sleep(ctx, wait) != nil {
 			return nil, err
 		}

@@ -16,7 +16,7 @@ import (
 // Engine is the reference engine. It has no state and is safe for concurrent use.
 type Engine struct{}
 
-var _ engine.Engine = Engine{}
+var _ engine.KwargsChecker = Engine{}
 
 // Name implements engine.Engine.
 func (Engine) Name() string { return "reference" }
@@ -29,6 +29,12 @@ var errNotHosted = &lifecycle.Error{
 	Op: "reference.Check", Kind: lifecycle.Invalid,
 	Err:  errors.New("this program cannot become the engine: it did not call reference.Main"),
 	Hint: "call reference.Main() first in main or TestMain",
+}
+
+// CheckKwargs implements engine.KwargsChecker.
+func (Engine) CheckKwargs(spec engine.Spec) error {
+	_, err := readOptions(spec)
+	return err
 }
 
 // Check implements engine.Engine: it reads the model's small files and the headers of its

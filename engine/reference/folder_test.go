@@ -131,7 +131,9 @@ func TestOptions(t *testing.T) {
 		require.ErrorContains(t, err, "engine_kwargs."+c.name)
 		require.ErrorContains(t, err, c.want)
 	}
-	err := check(map[string]any{"max_model_lenn": 1, "dtype": "half", "seed": 1.5})
+	wrong := map[string]any{"max_model_lenn": 1, "dtype": "half", "seed": 1.5}
+	require.ErrorContains(t, reference.Engine{}.CheckKwargs(engine.Spec{ModelID: "m", Kwargs: wrong}), "max_model_lenn", "before there are files")
+	err := check(wrong)
 	for _, name := range []string{"max_model_lenn", "dtype", "seed"} {
 		require.ErrorContains(t, err, name, "all problems at once")
 	}
