@@ -33,7 +33,8 @@ type Parser interface {
 	// is alive. End leaves the stage open until the next begins, as the time between has
 	// to belong to somebody. Skip reports a stage that was not needed. Fail says that the
 	// engine will not serve any more: it is ended and explained, without waiting for the
-	// exit. After ReadyPath has answered, only Fail counts.
+	// exit. After ReadyPath has answered, only Fail counts, unless AlivePath says otherwise: what
+	// an engine writes then may be the words of clients.
 	Parse(line []byte) []lifecycle.Event
 	// Explain tells why the process ended: the first cause seen, not the last line. exit
 	// is the exit code, 128 and the signal when one ended it, or -1 when it is unknown.

@@ -79,6 +79,8 @@ func launchError(path string, err error) error {
 		Hint: "run the program by hand to see what it lacks",
 	}
 	switch {
+	case errors.Is(err, io.EOF): // the guardian has said nothing
+		e.Hint = "this program starts itself once more to guard the engine, which failed: see that it runs with only LD_LIBRARY_PATH in its environment"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.Hint = lifecycle.Timeout, "give the machine more time; a Go library inside another program cannot guard engines"
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):

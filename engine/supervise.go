@@ -13,6 +13,7 @@ const (
 	killWithin  = 10 * time.Second       // for the system to end what was killed
 	drainWithin = 500 * time.Millisecond // for the output up to a failure to arrive
 	causeWithin = time.Second            // for the death behind a failed request to be seen
+	doubtFor    = 2 * time.Second        // an engine that breaks says so by then
 )
 
 // An ending is the first reason for which a process ends.
@@ -99,10 +100,15 @@ func (p *Process) watch(ctx context.Context, probed, broken <-chan error) ending
 		case <-p.gone.sent:
 			return p.unlessAsked(ctx, p.goneEnding())
 		case err := <-broken:
-			return p.unlessAsked(ctx, ending{broken: true, err: err})
+			if e, over := p.broke(ctx, err); over {
+				return p.unlessAsked(ctx, e)
+			}
 		case err := <-probed:
 			if err != nil {
 				return p.unlessAsked(ctx, p.behind(ctx, err))
+			}
+			if ctx.Err() != nil { // which ended the probe
+				continue
 			}
 			p.serve()
 			stalled.Stop()
@@ -116,6 +122,42 @@ func (p *Process) watch(ctx context.Context, probed, broken <-chan error) ending
 			return ending{err: p.stallError(stage, quiet)}
 		}
 	}
+}
+
+// broke decides whether a failure that the output tells of ends the engine. One that serves may only
+// have written what a client or a model says: it goes on while it says that it is alive.
+func (p *Process) broke(ctx context.Context, err error) (e ending, over bool) {
+	e = ending{broken: true, err: err}
+	if !p.serving.isSent() || p.command.AlivePath == "" {
+		return e, true
+	}
+	limit, tick := time.NewTimer(doubtFor), time.NewTicker(askLate)
+	defer limit.Stop()
+	defer tick.Stop()
+	for p.aliveSoon(ctx) {
+		select {
+		case d := <-p.lost():
+			return ending{death: &d}, true
+		case <-p.gone.sent:
+			return p.goneEnding(), true
+		case <-p.stopping.sent:
+			return e, true
+		case <-ctx.Done():
+			return e, true
+		case <-limit.C:
+			p.owner.Load().Logger.LogAttrs(ctx, slog.LevelWarn, "engine goes on: its output tells of a failure, but it is alive",
+				slog.String("model", p.model), slog.String("error", p.redact(err.Error())))
+			return ending{}, false
+		case <-tick.C:
+		}
+	}
+	return e, true
+}
+
+func (p *Process) aliveSoon(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, causeWithin)
+	defer cancel()
+	return p.Alive(ctx) == nil
 }
 
 func (p *Process) serve() {

@@ -1,9 +1,14 @@
 package engine_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -208,4 +213,26 @@ func TestOverlongLinesAreCut(t *testing.T) {
 	var got []int
 	engine.EachLine(strings.NewReader(strings.Repeat("x", 200<<10)+"\nshort"), func(line []byte) { got = append(got, len(line)) })
 	require.Equal(t, []int{64 << 10, 5}, got)
+}
+
+// What an engine writes while it serves may come from a client.
+func TestAServingEngineIsAskedBeforeItsWordsCount(t *testing.T) {
+	t.Parallel()
+	log, logged := io.Pipe()
+	p := ready(t, fakeengine.Spec(t), &engine.Options{Logger: slog.New(slog.NewTextHandler(logged, nil))})
+	told := p.Endpoint().JoinPath("say")
+	told.RawQuery = url.Values{"line": {"fatal: the core has gone"}}.Encode()
+	require.Equal(t, http.StatusOK, ask(t, http.MethodPost, told))
+	line, err := bufio.NewReader(log).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "engine goes on")
+	require.NoError(t, p.Err())
+	require.NoError(t, log.Close())
+
+	require.Equal(t, http.StatusOK, ask(t, http.MethodPost, p.Endpoint().JoinPath("ail")))
+	require.NoError(t, p.Err(), "an answer is for others to judge")
+	require.Equal(t, http.StatusOK, ask(t, http.MethodPost, told))
+	within(t, 20*time.Second, "end", p.Done())
+	require.ErrorIs(t, p.Err(), lifecycle.EngineFailed)
+	require.ErrorContains(t, p.Err(), "the core has gone")
 }

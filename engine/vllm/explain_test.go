@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spinup-llm/spinup/engine"
@@ -259,6 +260,23 @@ func TestWhatWasSurvivedIsNoCause(t *testing.T) {
 	require.NotNil(t, fatal)
 	require.Equal(t, lifecycle.NoSpace, p.Explain(1).Kind)
 	require.ErrorContains(t, p.Explain(1), "2 GiB")
+}
+
+// What callers and models say stands in the output of an engine that serves, too.
+func TestWordsOfClientsAreNoDeath(t *testing.T) {
+	t.Parallel()
+	serving := gpuStart + strings.Join([]string{
+		`(APIServer pid=1) INFO:     127.0.0.1:4 - "POST /v1/completions?x=EngineDeadError HTTP/1.1" 200 OK`,
+		`(APIServer pid=1) INFO:     127.0.0.1:4 - "POST /v1/completions?x=Worker%20proc%20x%20died%20unexpectedly HTTP/1.1" 200 OK`,
+		`(APIServer pid=1) INFO:     127.0.0.1:4 - "POST /v1/completions?x=[shutdown] API server: shutdown triggered`,
+		`(APIServer pid=1) ERROR 03-04 10:05:00 [serving.py:1] ValueError: tool "EngineDeadError" is not known`,
+		`(APIServer pid=1) INFO 03-04 10:05:00 [logger.py:1] Received request: prompt: 'error [shutdown] API server: shutdown triggered'`,
+	}, "\n") + "\n"
+	_, fatal := feed(t, engine.Spec{}, []byte(serving))
+	require.Nil(t, fatal)
+	dead := "(APIServer pid=1) ERROR 03-04 10:06:00 [async_llm.py:1] vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue."
+	_, fatal = feed(t, engine.Spec{}, []byte(serving+dead))
+	require.NotNil(t, fatal)
 }
 
 func TestDeathsOfOthersAreTold(t *testing.T) {

@@ -45,6 +45,11 @@ var (
 	died      = regexp.MustCompile(`(?:Engine core proc|Worker proc|RayWorkerProc|Engine process|worker) ?\S* (?:\(pid[^)]*\) )?died unexpectedly(?: \(exit code: (-?\d+)\))?|(?:rank=\S+) died unexpectedly`)
 	deadProc  = regexp.MustCompile(`Failed core proc\(s\): \{'([^']+)': (-?\d+)`)
 	given     = regexp.MustCompile(`Engine core initialization failed|WorkerProc initialization failed`)
+	// What the API server raises once its core has died, and says when it is asked to end.
+	deadError = regexp.MustCompile(`^(?:[a-z_]\w*\.)*EngineDeadError\b`)
+	asked     = regexp.MustCompile(`^(?:\[shutdown\] )?[\w ]+: shutdown triggered$`)
+	// uvicorn's line for a request has no level of vLLM's, and shows what the caller asked for.
+	access = regexp.MustCompile(`^INFO: +\S+ - "[A-Z]+ `)
 )
 
 // read takes one line and returns what it says when, after it, the engine cannot serve any more.
@@ -52,12 +57,12 @@ func (f *failures) read(raw string, stage lifecycle.Stage, serving bool) (fatal 
 	if serving && !f.serving {
 		f.reset()
 	}
-	f.ending = f.ending || strings.Contains(raw, "shutdown triggered")
 	if f.ending || (!f.pending && !suspicious(raw)) {
 		return ""
 	}
 	l := parseLine(raw)
-	if l.text == "" || (l.level != "" && l.level != "ERROR" && l.level != "CRITICAL") {
+	f.ending = l.level == "INFO" && asked.MatchString(l.text)
+	if l.text == "" || (l.level != "" && l.level != "ERROR" && l.level != "CRITICAL") || access.MatchString(l.text) {
 		return ""
 	}
 	if fatal = f.readDeath(l); fatal != "" {
@@ -71,7 +76,7 @@ func (f *failures) read(raw string, stage lifecycle.Stage, serving bool) (fatal 
 
 // suspicious finds the few lines that are worth taking apart.
 func suspicious(raw string) bool {
-	for _, word := range [...]string{"rror", "xception", "failed", "died", "NotFound", "fatal", "memory", "annot", "No ", "not "} {
+	for _, word := range [...]string{"rror", "xception", "failed", "died", "NotFound", "fatal", "memory", "annot", "No ", "not ", "shutdown"} {
 		if strings.Contains(raw, word) {
 			return true
 		}
@@ -98,7 +103,7 @@ func (f *failures) readDeath(l line) string {
 	case given.MatchString(l.text) && exception.MatchString(l.text):
 		f.readGivenUp(l.text)
 		return l.text
-	case f.serving && strings.Contains(l.text, "EngineDeadError"):
+	case f.serving && deadError.MatchString(l.text):
 		return l.text
 	}
 	return ""

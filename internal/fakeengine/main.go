@@ -29,7 +29,8 @@ const (
 
 // Main turns the test binary into the engine, or a descendant of one, when it was started
 // as such, and returns otherwise. It tells its stages on stdout and then serves /health,
-// /v1/completions, which says what model it was asked for, /sleep, /wake_up and /exit?code=N.
+// /v1/completions, which says what model it was asked for, /sleep, /wake_up, /exit?code=N, /say?line=TEXT
+// and /ail, after which it is not healthy.
 // Misbehaviours:
 //
 //	crash     tells a cause and exits with 3 while it loads
@@ -137,7 +138,14 @@ func (f *fake) load() {
 
 func (f *fake) serve() {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
+	var ails atomic.Bool
+	mux.HandleFunc("POST /ail", func(http.ResponseWriter, *http.Request) { ails.Store(true) })
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		if ails.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("POST /say", func(_ http.ResponseWriter, r *http.Request) { say(r.FormValue("line")) })
 	mux.HandleFunc("POST /exit", func(_ http.ResponseWriter, r *http.Request) {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)

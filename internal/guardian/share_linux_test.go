@@ -13,6 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A host that was linked against libraries of its own needs them to start as a guardian.
+func TestGuardianFindsTheHostsLibraries(t *testing.T) {
+	t.Setenv("LD_LIBRARY_PATH", "/nowhere/lib")
+	t.Setenv("SECRET", "canary")
+	_, output := start(t, shell(`tr '\0' '\n' </proc/$PPID/environ; echo "mine: $LD_LIBRARY_PATH"`), nil)
+	require.Equal(t, "LD_LIBRARY_PATH=/nowhere/lib\nSPINUP_GUARDIAN=1\nmine: \n", output())
+}
+
 func TestYieldIsTakenBack(t *testing.T) {
 	t.Parallel()
 	// The session of the host is another one, and stays as it is.

@@ -101,7 +101,7 @@ func (g *Guard) spawn() (statusPipe *os.File, err error) {
 		return nil, err
 	}
 	g.process, err = os.StartProcess(self, []string{title}, &os.ProcAttr{
-		Env:   []string{marker + "=1"},
+		Env:   append(loaderEnv(), marker+"=1"),
 		Files: []*os.File{stdin, output, output, control, status},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
@@ -110,6 +110,17 @@ func (g *Guard) spawn() (statusPipe *os.File, err error) {
 	}
 	g.Stdin, g.Output, g.control = ours[0], ours[1], ours[2]
 	return ours[3], nil
+}
+
+// loaderEnv is what a host with native libraries may need to be started once more. It is the
+// guardian's alone.
+func loaderEnv() (env []string) {
+	for _, key := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"} {
+		if v, ok := os.LookupEnv(key); ok {
+			env = append(env, key+"="+v)
+		}
+	}
+	return env
 }
 
 // program is this program's file: on Linux by a name that stays right when the file was
@@ -130,7 +141,7 @@ func (g *Guard) begin(order []byte) error {
 	r, err := g.hear()
 	switch {
 	case err != nil:
-		return fmt.Errorf("guardian: no answer: %w", err)
+		return fmt.Errorf("guardian: no answer of this program's second process: %w", err)
 	case r.Failed != nil && r.Failed.Errno != 0:
 		return syscall.Errno(r.Failed.Errno)
 	case r.Failed != nil:
