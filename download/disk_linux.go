@@ -24,7 +24,11 @@ func freeSpace(dir string) (device uint64, free int64, err error) {
 	if fs.Blocks == 0 {
 		return file.Dev, math.MaxInt64, nil
 	}
-	return file.Dev, int64(fs.Bavail) * fs.Bsize, nil //nolint:gosec // no disk has 2^63 bytes
+	unit := fs.Frsize // blocks are counted in these; Bsize is what is good to write at once
+	if unit == 0 {
+		unit = fs.Bsize
+	}
+	return file.Dev, int64(fs.Bavail) * unit, nil //nolint:gosec // no disk has 2^63 bytes
 }
 
 // allocated returns the bytes of disk that a file takes.

@@ -17,6 +17,9 @@ func (q *queue) hurry(a *assembly, off, end int64) {
 			q.add([]*part{rest})
 			q.changed.Broadcast()
 		}
+		if p.end.Load() > off && p.pos.Load() < end {
+			p.waited.Store(true) // should it be given up
+		}
 	}
 	var wanted, others []*part
 	for _, p := range q.parts[q.ahead:] {
@@ -33,6 +36,7 @@ func (q *queue) hurry(a *assembly, off, end int64) {
 		if rest := a.cut(p, end-p.pos.Load()); rest != nil {
 			others = append(others, rest)
 		}
+		p.waited.Store(true)
 		wanted = append(wanted, p)
 	}
 	q.parts = slices.Concat(q.parts[:q.ahead], wanted, others)

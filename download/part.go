@@ -24,6 +24,7 @@ type part struct {
 	speed     atomic.Int64  // bytes per second of late; 0 when not yet known
 	reserved  int64         // what is allocated ends here
 	claimed   int64         // what the worker reads ends here; guarded by the assembly
+	waited    atomic.Bool   // a Reader waits for it
 	sum       uint64        // of [off, pos)
 	began     int64         // pos when the try at hand began
 	noted     int64         // pos when the journal was last told
@@ -100,6 +101,7 @@ func (a *assembly) cut(p *part, n int64) *part {
 func (a *assembly) cutAt(p *part, at int64) *part {
 	at = (at + pageSize - 1) &^ (pageSize - 1)
 	rest := newPart(a, at, p.end.Load())
+	rest.waited.Store(p.waited.Load())
 	p.end.Store(at)
 	a.insert(rest)
 	return rest

@@ -1,6 +1,9 @@
 package download
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // A queue hands parts to workers until none is left and none can come back. It bounds the
 // parts at work. Towards the end it cuts them, so that the workers end together, and splits
@@ -59,10 +62,16 @@ func (q *queue) choose() *part {
 	return p
 }
 
+// add takes in parts. Those that are waited for come after others of that kind.
 func (q *queue) add(parts []*part) {
-	q.parts = append(q.parts, parts...)
 	for _, p := range parts {
 		q.left += p.missing()
+		if p.waited.Load() {
+			q.parts = slices.Insert(q.parts, q.ahead, p)
+			q.ahead++
+		} else {
+			q.parts = append(q.parts, p)
+		}
 	}
 }
 

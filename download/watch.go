@@ -96,15 +96,20 @@ func (w *watch) end(f *flight) {
 	delete(w.flights, f)
 }
 
-// yield ends n flights, so that others may have their connections.
+// yield ends n flights, so that others may have their connections: first those for which nobody waits.
 func (w *watch) yield(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for f := range w.flights {
-		if n--; n < 0 {
-			return
+	for _, waited := range []bool{false, true} {
+		for f := range w.flights {
+			if f.part.waited.Load() != waited {
+				continue
+			}
+			if n--; n < 0 {
+				return
+			}
+			f.cancel(errYield)
 		}
-		f.cancel(errYield)
 	}
 }
 

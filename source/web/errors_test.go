@@ -149,6 +149,34 @@ func TestWrongBytes(t *testing.T) {
 	}
 }
 
+// A signature of S3 or of Google Cloud Storage is for one method: HEAD of a link for GET is refused.
+func TestHeadOfASignedLink(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.put(t, "llama/a.bin", []byte("0123456789"))
+	f.put(t, "llama/empty", nil)
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.Method == http.MethodHead:
+			w.WriteHeader(http.StatusForbidden)
+		case strings.HasSuffix(r.URL.Path, "empty"): // as nginx does
+			w.Header().Set("Content-Range", "bytes */0")
+			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+		default:
+			return false
+		}
+		return true
+	}
+	for name, want := range map[string]string{"a.bin": "0123456789", "empty": ""} {
+		src := open(t, f.url+"/llama/"+name+"?X-Amz-Signature=canary", nil)
+		m := resolve(t, src)
+		require.Equal(t, int64(len(want)), m.Files[0].Size)
+		require.Equal(t, want, readAll(t, src, m.Files[0]))
+	}
+	_, err := open(t, f.url+"/llama/a.bin", nil).Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.AccessDenied, "without a signature it is what it says")
+}
+
 // Where HEAD is not allowed, a byte tells as much. A size that nobody tells is said to be missing.
 func TestHead(t *testing.T) {
 	t.Parallel()

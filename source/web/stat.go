@@ -16,8 +16,11 @@ var errNoSize = errors.New("the server does not tell the size of the file")
 // stat returns size and version of the file at an address, and where the answer came from.
 func (s *site) stat(ctx context.Context, at *url.URL) (source.File, *url.URL, error) {
 	res, err := s.small(ctx, http.MethodHead, at, nil)
-	if status := statusOf(err); status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented {
+	if wantsGet(err) {
 		res, err = s.small(ctx, http.MethodGet, at, map[string]string{"Range": "bytes=0-0"})
+	}
+	if no, ok := errors.AsType[*refusal](err); ok && isEmpty(no) {
+		return source.File{Version: versionOf(no.header)}, no.at, nil
 	}
 	if err != nil {
 		return source.File{}, nil, err
@@ -32,6 +35,28 @@ func (s *site) stat(ctx context.Context, at *url.URL) (source.File, *url.URL, er
 		return f, from, errNoSize
 	}
 	return f, from, nil
+}
+
+// wantsGet reports a server, or a signed link, that allows no HEAD: a signature is for one method
+// (AWS Signature Version 4, Google Cloud Storage's V4).
+func wantsGet(err error) bool {
+	no, ok := errors.AsType[*refusal](err)
+	if !ok {
+		return false
+	}
+	switch no.status {
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		return no.at.RawQuery != ""
+	default:
+		return false
+	}
+}
+
+// isEmpty reports the answer to a range of a file without a byte.
+func isEmpty(no *refusal) bool {
+	return no.status == http.StatusRequestedRangeNotSatisfiable && no.header.Get("Content-Range") == "bytes */0"
 }
 
 // versionOf returns the ETag as it is written, else the date of the last change, else "".
