@@ -54,12 +54,21 @@ func isObject(src source.Source, man *source.Manifest, uri string) bool {
 	if len(man.Files) != 1 || strings.HasSuffix(uri, "/") {
 		return false
 	}
-	_, key, _ := strings.Cut(uri, "://")
-	_, key, _ = strings.Cut(key, "/")
+	key := keyOf(uri)
 	if u, err := src.(source.Locator).Locate(man.Files[0]); err == nil {
 		return strings.Trim(u.Path, "/") == strings.Trim(key, "/")
 	}
 	return man.Files[0].Path == path.Base(key)
+}
+
+// keyOf is the path in a URI: of a bucket's literally, of a web server's without signature and escapes.
+func keyOf(uri string) string {
+	if u, err := url.Parse(uri); err == nil && strings.HasPrefix(u.Scheme, "http") {
+		return u.Path
+	}
+	_, key, _ := strings.Cut(uri, "://")
+	_, key, _ = strings.Cut(key, "/")
+	return key
 }
 
 func isFolder(local string) bool {

@@ -366,6 +366,22 @@ func TestReaderFailsOrHasTooMuch(t *testing.T) {
 	require.ErrorIs(t, err, lifecycle.Invalid)
 }
 
+// Ray ignores keys that it does not know at the top, where files keep what is used several times.
+func TestTopLevelKeysMayHoldAnchors(t *testing.T) {
+	t.Parallel()
+	apps, err := spinup.Load("x.yaml", strings.NewReader(`
+x-base: &base {llm_engine: reference, engine_kwargs: {max_model_len: 64}}
+applications:
+- args: {llm_configs: [{<<: *base, model_loading_config: {model_id: m, model_source: ./m}}]}
+`))
+	require.NoError(t, err)
+	require.Empty(t, apps[0].Warnings)
+	require.Equal(t, "reference", apps[0].Args.LLMConfigs[0].LLMEngine)
+	_, err = spinup.Load("x.yaml", strings.NewReader("applications: [{x-a: 1, args: {llm_configs: [{x-b: 1}]}}]"))
+	require.ErrorContains(t, err, "x-a: invalid: unknown field")
+	require.ErrorContains(t, err, "x-b: invalid: unknown field")
+}
+
 // No value of env_vars is shown, whatever is printed and whatever is wrong with it.
 func TestEnvVarsStaySecret(t *testing.T) {
 	t.Parallel()

@@ -309,8 +309,9 @@ func (s *startup) extraFiles(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, f := range s.cfg.ModelLoadingConfig.ModelSource.ExtraFiles {
 		g.Go(func() error {
-			return s.stage(ctx, lifecycle.StageDownload, f.BucketURI, func(ctx context.Context, span lifecycle.Scope) error {
-				return copyTo(ctx, s.state, f.BucketURI, f.DestinationPath, s.moved(ctx, span, f.BucketURI))
+			from := source.Redact(f.BucketURI)
+			return s.stage(ctx, lifecycle.StageDownload, from, func(ctx context.Context, span lifecycle.Scope) error {
+				return copyTo(ctx, s.state, f.BucketURI, f.DestinationPath, s.moved(ctx, span, from))
 			})
 		})
 	}

@@ -10,10 +10,11 @@ import (
 )
 
 var (
-	errNoReplica = errors.New("no replica is ready")
-	errBusy      = errors.New("all replicas have as many requests as they may")
-	errAdapters  = errors.New("all replicas have as many adapters in use as they may, or as many requests")
-	errOnlyTried = errors.New("no other replica is ready")
+	errNoReplica  = errors.New("no replica is ready")
+	errNoneWanted = errors.New("no replica is wanted: the model is scaled to zero")
+	errBusy       = errors.New("all replicas have as many requests as they may")
+	errAdapters   = errors.New("all replicas have as many adapters in use as they may, or as many requests")
+	errOnlyTried  = errors.New("no other replica is ready")
 )
 
 // acquire reserves a member that was not tried for a request, waiting within the limits.
@@ -29,6 +30,10 @@ func (s *Set) acquire(ctx context.Context, p Pick, caller string, tried []string
 	case s.offer(w): // it overtakes nobody: who waits has just been refused what there is
 	case s.ended || limits.WaitingFor < 0 || limits.Waiting > 0 && s.queue.length >= limits.Waiting:
 		err = s.refuse(p)
+		if s.current.want == 0 {
+			s.missed++ // what comes back later finds a replica
+			s.demand()
+		}
 	default:
 		s.queue.push(w)
 		s.traffic.add(time.Now(), 1)
@@ -186,7 +191,7 @@ func (s *Set) hopeless() bool {
 
 // A refusal says why a request gets no replica, and when to come back.
 type refusal struct {
-	err   error         // errBusy, errAdapters or errNoReplica
+	err   error         // errBusy, errAdapters, errNoReplica or errNoneWanted
 	last  error         // why a replica ended last; nil when none has
 	retry time.Duration // to come back after
 }
@@ -204,6 +209,9 @@ func (s *Set) refuse(p Pick) error {
 		return &refusal{err: errBusy, retry: time.Second}
 	}
 	r := &refusal{err: errNoReplica, last: s.current.last(), retry: time.Second}
+	if s.current.want == 0 && s.current.opts.Scale == nil {
+		r.err = errNoneWanted
+	}
 	if at, _ := s.current.open(); !at.IsZero() {
 		r.retry = max(r.retry, time.Until(at))
 	}

@@ -92,8 +92,11 @@ func modelField(contentType string, body []byte) (string, *badInput) {
 		Model *string `json:"model"`
 	}
 	err := json.Unmarshal(body, &request)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field == "model" {
-		return "", &badInput{http.StatusBadRequest, "invalid_model", "the field model must be a string"}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field == "model" {
+			return "", &badInput{http.StatusBadRequest, "invalid_model", "the field model must be a string"}
+		}
+		return "", &badInput{http.StatusBadRequest, "invalid_json", "the request body must be a JSON object, not " + wrong.Value}
 	}
 	if err != nil {
 		return "", &badInput{http.StatusBadRequest, "invalid_json", "the request body is not valid JSON: " + err.Error()}

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -129,4 +130,48 @@ func TestASlowUploadIsRefused(t *testing.T) {
 		require.Contains(t, string(text), `"request_timeout"`)
 		require.Zero(t, inflight(set))
 	})
+}
+
+// TestTheConnectionToTheDoorIsNotTheEngines sends what Java's client and curl do: an offer of HTTP/2, and
+// a question before the body.
+func TestTheConnectionToTheDoorIsNotTheEngines(t *testing.T) {
+	t.Parallel()
+	f := fleet{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = json.NewEncoder(w).Encode([]string{r.Header.Get("Connection"), r.Header.Get("Upgrade"), r.Header.Get("Expect")})
+	})}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	s := httptest.NewServer(replica.NewGateway(nil, replica.Model{ID: "m", Set: set}))
+	t.Cleanup(s.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1/completions", strings.NewReader(`{"model":"m"}`))
+	require.NoError(t, err)
+	r.Header = http.Header{"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {"h2c"}, "Http2-Settings": {"x"}, "Expect": {"100-continue"}}
+	resp, err := (&http.Transport{ExpectContinueTimeout: time.Minute, DisableKeepAlives: true}).RoundTrip(r)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.NotEmpty(t, resp.Header.Get("X-Request-Id"))
+	var seen []string
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&seen))
+	require.Equal(t, []string{"", "", ""}, seen)
+}
+
+// TestAnEngineThatChangesTheProtocolKeepsNoPlace answers 101, for which the door never asks.
+func TestAnEngineThatChangesTheProtocolKeepsNoPlace(t *testing.T) {
+	t.Parallel()
+	f := fleet{handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "x")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	})}
+	set, _, _ := running(t, &f, 1)
+	ready(t, set, 1)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/completions", strings.NewReader(`{"model":"m"}`))
+	r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
+	w := httptest.NewRecorder()
+	replica.NewGateway(nil, replica.Model{ID: "m", Set: set}).ServeHTTP(w, r)
+	require.Equal(t, http.StatusBadGateway, w.Code)
+	require.Zero(t, inflight(set))
 }

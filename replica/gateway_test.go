@@ -58,7 +58,7 @@ func TestGatewayRefusesBadRequests(t *testing.T) {
 		{"/v1/chat/completions", `{"messages":[]}`, "missing_model", "known models: a, b", 400},
 		{"/v1/chat/completions", `{"model":5}`, "invalid_model", "must be a string", 400},
 		{"/v1/chat/completions", `{"model":`, "invalid_json", "not valid JSON", 400},
-		{"/v1/chat/completions", `[1]`, "invalid_json", "not valid JSON", 400},
+		{"/v1/chat/completions", `[1]`, "invalid_json", "must be a JSON object, not array", 400},
 		{"/v1/completions", ``, "invalid_json", "not valid JSON", 400},
 		{"/v1/nothing", `{}`, "unknown_path", "/v1/models", 404},
 		{"/v1/completions", `{"model":"a","p":"` + strings.Repeat("x", 33<<20) + `"}`, "request_too_large", "larger than", 413},
@@ -100,6 +100,14 @@ func TestNothingReadyIsUnavailable(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, resp.Code)
 	require.NotEmpty(t, resp.Header().Get("Retry-After"))
 	require.Equal(t, "not_ready", e.Error.Code)
+}
+
+func TestNoneWantedIsSaid(t *testing.T) {
+	t.Parallel()
+	set, _, _ := running(t, new(fleet), 0)
+	resp, e := post(t, replica.NewGateway(nil, replica.Model{ID: "m", Set: set}), "/v1/completions", `{"model":"m"}`)
+	require.Equal(t, http.StatusServiceUnavailable, resp.Code)
+	require.Contains(t, e.Error.Message, "scaled to zero")
 }
 
 func TestRefusedRequestGoesToAnotherReplica(t *testing.T) {

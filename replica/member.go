@@ -76,7 +76,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 		return err
 	}
 	s.update(func() {
-		m.instance, m.served, m.slot.serving, g.served = instance, true, true, true
+		m.instance, m.served, m.slot.serving, m.slot.err, g.served = instance, true, true, nil, true
 		m.starting = time.Since(m.Since)
 		m.Stage, m.Since, m.readySince, m.idleSince = lifecycle.StageReady, time.Now(), time.Now(), time.Now()
 		m.bed = newBed(m)

@@ -39,7 +39,7 @@ func NewRouter(set *Set) *Router {
 		DisableCompression:  true,            // bytes pass as the engine wrote them
 	}}
 	rt.proxy = httputil.ReverseProxy{
-		Rewrite:        func(*httputil.ProxyRequest) {}, // the transport sets the address
+		Rewrite:        oneHop, // the transport sets the address
 		Transport:      rt,
 		FlushInterval:  -1,
 		BufferPool:     &rt.chunks,
@@ -48,6 +48,15 @@ func NewRouter(set *Set) *Router {
 		ErrorLog:       slog.NewLogLogger(set.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	return rt
+}
+
+// oneHop leaves out what concerns the connection to the door alone: it speaks no other protocol, and
+// has the body already. What the proxy passes on of an offer to change the protocol (h2c, by Java's
+// client) has uvicorn drop the body, and the engine's "100 Continue" would clear the door's headers.
+func oneHop(p *httputil.ProxyRequest) {
+	for _, key := range []string{"Connection", "Upgrade", "Expect"} {
+		p.Out.Header.Del(key)
+	}
 }
 
 // ServeHTTP implements http.Handler. Set r.GetBody where the request may be tried again.
@@ -140,6 +149,9 @@ func (rt *Router) send(r *http.Request, h hold) (*http.Response, error) {
 	var resp *http.Response
 	if err == nil {
 		resp, err = rt.engine.RoundTrip(out)
+	}
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
+		_, err = resp.Body.Close(), errors.New("the engine changed the protocol, unasked")
 	}
 	if err != nil {
 		rt.set.release(h)
@@ -245,7 +257,9 @@ func (rt *Router) refuse(w http.ResponseWriter, why *refusal) {
 		return
 	}
 	message := "no replica is ready yet; the model is starting"
-	if e, ok := errors.AsType[*lifecycle.Error](why.last); ok {
+	if errors.Is(why, errNoneWanted) {
+		message = why.Error()
+	} else if e, ok := errors.AsType[*lifecycle.Error](why.last); ok {
 		// The whole cause is for the operator: output of an engine may show what others asked.
 		message = "no replica is ready: " + (&lifecycle.Error{Kind: e.Kind, Hint: e.Hint}).Error()
 	}

@@ -93,10 +93,12 @@ func (s *Set) load(ctx context.Context, g *generation, w *window) (l Load, curre
 	}
 	now := time.Now()
 	w.add(s.traffic.read(now), c.LookBack)
-	return Load{
+	l = Load{
 		Model: s.opts.Scope.Model, Now: now, Wanted: g.want, Ready: s.count(g),
-		Ongoing: w.aggregate(c.Aggregate), Waiting: s.queue.length, Engines: engines,
-	}, true
+		Ongoing: w.aggregate(c.Aggregate), Waiting: s.queue.length + s.missed, Engines: engines,
+	}
+	s.missed = 0
+	return l, true
 }
 
 // engineLoads asks the engines that can tell, all at once. One that does not answer within

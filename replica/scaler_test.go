@@ -43,6 +43,22 @@ func TestScaleFromZeroOnTheFirstRequestAndBack(t *testing.T) {
 	})
 }
 
+// A request that may not wait is refused, and has the model there for those that come later.
+func TestARefusedRequestScalesFromZero(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{starts: 90 * time.Second, handler: slow}
+		set, h, _ := serving(t, m, 0, func(o *replica.SetOptions) {
+			o.Scale, o.Limits.WaitingFor = &replica.Scaling{}, -1
+		})
+		refused(t, ask(t.Context(), h), http.StatusServiceUnavailable, "not_ready")
+		time.Sleep(91 * time.Second)
+		require.Equal(t, http.StatusOK, ask(t.Context(), h).Code)
+		time.Sleep(time.Hour)
+		require.Zero(t, set.Status().Wanted, "it was one request")
+	})
+}
+
 // TestABurstScalesUpAndDownWithoutAnError sends 8 requests at a time for ten minutes.
 func TestABurstScalesUpAndDownWithoutAnError(t *testing.T) {
 	t.Parallel()

@@ -34,7 +34,7 @@ type Load struct {
 	Wanted  int     // replicas
 	Ready   int     // replicas
 	Ongoing float64 // requests at replicas and waiting, over the look-back
-	Waiting int     // requests that wait for a replica now
+	Waiting int     // requests that wait for a replica now, or may not wait and came while none was wanted
 	// Engines is what the ready engines say of themselves, where they do. It is asked for
 	// only for a Policy of the user's.
 	Engines []EngineLoad

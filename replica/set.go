@@ -98,6 +98,7 @@ type Set struct {
 	serial     int
 	uses       int // of adapters, counted
 	queue      queue
+	missed     int // requests that could not wait for the first replica, since the last decision
 	traffic    meter
 	candidates []*member // of choose, kept for its memory
 	shown      []Replica // the same

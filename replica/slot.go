@@ -58,7 +58,8 @@ func (s *Set) keep(ctx context.Context, sl *slot) {
 
 // after records the end of m and decides when its successor starts: at once where it had
 // answered a request, or had served and not failed twice before, else after a time that
-// grows with the failures. A quick death after another may be bad luck; three are not.
+// grows with the failures. A quick death after another may be bad luck; three are not. Who found
+// no place has given up, but a place may come, and then it is taken, as long as others serve.
 func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Duration, over bool) {
 	sl := m.slot
 	s.update(func() {
@@ -69,15 +70,19 @@ func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Durati
 		}
 		sl.failures++
 		sl.served = sl.served || m.served
+		sl.err = nil
 		if forGood(err, sl, s.count(sl.generation) > 0) {
 			sl.err = err
 		}
-		over = ctx.Err() != nil || sl.err != nil
+		noPlace := lifecycle.KindOf(err) == lifecycle.NoCapacity
+		over = ctx.Err() != nil || sl.err != nil && !noPlace
 		if !over {
 			if !m.served || sl.failures > 2 {
 				wait = s.opts.Restart(sl.failures)
 			}
-			sl.restarts++
+			if !noPlace {
+				sl.restarts++
+			}
 			sl.retry = time.Now().Add(wait)
 		}
 	})

@@ -46,16 +46,11 @@ func (p *scarce) Release(ctx context.Context, n replica.Node) error {
 }
 
 // on is serving on a provisioner; stop ends the set and returns what Run did.
-func on(t *testing.T, p replica.Provisioner, m *memory, n int, tune func(*replica.SetOptions)) (set *replica.Set, h http.Handler, stop func() error) {
+func on(t *testing.T, p replica.Provisioner, m *memory, n int) (set *replica.Set, h http.Handler, stop func() error) {
 	t.Helper()
 	o := &replica.SetOptions{Scope: lifecycle.Scope{Model: "m"}, Logger: slog.New(slog.DiscardHandler)}
-	if tune != nil {
-		tune(o)
-	}
 	set = replica.NewSet(p, m.start, o)
-	if o.Scale == nil {
-		set.Want(n)
-	}
+	set.Want(n)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- set.Run(ctx) }()
@@ -73,7 +68,7 @@ func TestAReplicaWaitsForThePlaceOfOneThatDrains(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, m := &scarce{room: 1}, &memory{handler: slow}
-		set, h, stop := on(t, p, m, 1, nil)
+		set, h, stop := on(t, p, m, 1)
 		waitReady(t, set, 1)
 		wait := many(t, 1, h)
 		synctest.Wait()
@@ -96,7 +91,7 @@ func TestAModelThatServedWaitsForAPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, m := &scarce{room: 1}, &memory{handler: ok}
-		set, h, _ := on(t, p, m, 1, nil)
+		set, h, _ := on(t, p, m, 1)
 		waitReady(t, set, 1)
 		set.Want(0)
 		synctest.Wait()
@@ -107,6 +102,24 @@ func TestAModelThatServedWaitsForAPlace(t *testing.T) {
 		p.take(-1)
 		waitReady(t, set, 1)
 		require.Equal(t, http.StatusOK, ask(t.Context(), h).Code)
+	})
+}
+
+// TestAPlaceThatComesLaterIsTaken wants more replicas than there are places at first.
+func TestAPlaceThatComesLaterIsTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, m := &scarce{room: 1}, &memory{handler: ok}
+		set, _, stop := on(t, p, m, 2)
+		require.ErrorIs(t, set.Await(t.Context(), 2), lifecycle.NoCapacity, "that is told at once")
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, set.Status().Ready)
+		require.Less(t, p.refused, 100)
+		p.take(-1)
+		time.Sleep(time.Minute)
+		require.Equal(t, 2, set.Status().Ready)
+		waitReady(t, set, 2)
+		require.ErrorIs(t, stop(), context.Canceled)
 	})
 }
 
@@ -161,7 +174,7 @@ func TestANodeIsReleasedInTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := &scarce{room: 1, broken: errors.New("still there")}
 			m := &memory{handler: ok, starts: starts}
-			set, _, stop := on(t, p, m, 1, nil)
+			set, _, stop := on(t, p, m, 1)
 			time.Sleep(time.Second)
 			require.ErrorIs(t, stop(), context.Canceled)
 			require.Equal(t, []error{nil}, p.released, "no Release with an ended context")

@@ -13,6 +13,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/engine/reference"
 	"github.com/spinup-llm/spinup/internal/cli"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/spinup-llm/spinup/replica/local"
 	"github.com/spinup-llm/spinup/source/gcs"
@@ -54,8 +56,14 @@ func run(ctx context.Context, args []string) error {
 	o.CompileCache = *compiled
 	o.Standbys = *standbys
 	o.StreamThroughHost = *through
+	if *standbys < 0 || (*cert == "") != (*key == "") {
+		return cli.Usage(flags, "-standbys is 0 or more, and -tls-cert and -tls-key come together")
+	}
+	if o.Gateway.Keys, err = apiKeys(); err != nil {
+		return err
+	}
 	scheme := "http"
-	if *cert != "" || *key != "" {
+	if *cert != "" {
 		scheme = "https"
 		if o.TLS, err = certificate(*cert, *key); err != nil {
 			return err
@@ -97,7 +105,31 @@ func deployment(file string, o *spinup.Options) (*spinup.Deployment, error) {
 // certificate is what HTTPS needs, from two PEM files.
 func certificate(cert, key string) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(cert, key)
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, err
+	if err != nil {
+		return nil, &lifecycle.Error{
+			Op: "serve", Kind: lifecycle.Invalid, Target: cert, Err: err,
+			Hint: "give PEM files that can be read: -tls-cert the certificate with its chain, -tls-key its private key",
+		}
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// apiKeys returns nil only where nobody asks for keys.
+func apiKeys() (keys []replica.Key, err error) {
+	const name = "SPINUP_API_KEYS"
+	text, set := os.LookupEnv(name)
+	for key := range strings.SplitSeq(text, ",") {
+		if key = strings.TrimSpace(key); key != "" {
+			keys = append(keys, replica.NewKey(key))
+		}
+	}
+	if set && keys == nil {
+		return nil, &lifecycle.Error{
+			Op: "serve", Kind: lifecycle.Invalid, Target: name, Err: errors.New("it holds no key"),
+			Hint: "give keys, separated by commas, or unset it: then the API is open to all that reach the address",
+		}
+	}
+	return keys, nil
 }
 
 func options(accelerator string, verbose bool) *spinup.Options {
@@ -108,15 +140,9 @@ func options(accelerator string, verbose bool) *spinup.Options {
 	sources := spinup.Sources()
 	sources.Handle("s3", s3.Opener(nil))
 	sources.Handle("gs", gcs.Opener(nil))
-	o := &spinup.Options{
+	return &spinup.Options{
 		Sources:     sources,
 		Provisioner: &local.Provisioner{Accelerator: accelerator},
 		Logger:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
-	for key := range strings.SplitSeq(os.Getenv("SPINUP_API_KEYS"), ",") {
-		if key != "" {
-			o.Gateway.Keys = append(o.Gateway.Keys, replica.NewKey(key))
-		}
-	}
-	return o
 }

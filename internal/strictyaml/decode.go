@@ -197,6 +197,7 @@ func (d *Decoder) field(v *Value, f field, info *structInfo, out reflect.Value) 
 		item := reflect.New(extra.Type().Elem()).Elem()
 		d.decode(f.value, item)
 		extra.SetMapIndex(reflect.ValueOf(f.key).Convert(extra.Type().Key()), item)
+	case out.Type() == d.root && strings.HasPrefix(f.key, "x-"): // holds what anchors stand at
 	case !warn:
 		d.unknown(v, f, info, unused)
 	}

@@ -13,7 +13,8 @@
 // Fields are matched by their yaml tag. Beside a name, a tag may say ",inline" (a
 // map[string]any that takes all other keys) and ",short" (a plain string in the place of the
 // struct sets this field). Duplicate keys, unknown fields, several documents and tags of
-// programs are errors; aliases and merge keys work, within bounds.
+// programs are errors; aliases and merge keys work, within bounds, and a key of the root that
+// begins with "x-" may hold what they name.
 //
 // # Errors
 //
