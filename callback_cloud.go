@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"golang.org/x/sync/errgroup"
 )
@@ -77,7 +78,8 @@ func (c *CloudDownloader) OnBeforeDownloadModelFilesDistributed(ctx context.Cont
 	g, ctx := errgroup.WithContext(ctx)
 	for i, p := range c.Paths {
 		g.Go(func() error {
-			if err := copyTo(ctx, s, p[0], p[1], nil); err != nil {
+			report := onChange(func(d download.Progress) { Progress(ctx, d.BytesDone, d.Bytes, waiting(d)) })
+			if err := copyTo(ctx, s, p[0], p[1], report); err != nil {
 				return fmt.Errorf("paths[%d]: %w", i, err)
 			}
 			return nil

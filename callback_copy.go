@@ -14,7 +14,7 @@ import (
 )
 
 // copyTo brings what uri names to a local path: of a folder the files below it, of a single
-// object the file. report, if not nil, is told of the progress. The path is the object's own
+// object the file. report is told of the progress. The path is the object's own
 // unless it ends in a separator or is a directory.
 func copyTo(ctx context.Context, s *ReplicaState, uri, local string, report func(download.Progress)) error {
 	src, err := s.Sources.Open(ctx, uri)
@@ -30,9 +30,6 @@ func copyTo(ctx context.Context, s *ReplicaState, uri, local string, report func
 	if isObject(src, man, uri) && !isFolder(local) {
 		dir = filepath.Dir(local)
 		src, man = renamed(src, man, filepath.Base(local))
-	}
-	if report == nil {
-		report = func(download.Progress) {}
 	}
 	return fetchTo(ctx, s.Downloads, src, man, dir, report)
 }

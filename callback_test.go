@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -196,4 +197,42 @@ func registerOnce[K any](name string, build func(K) (spinup.Callback, error)) {
 	if _, before := registered.LoadOrStore(name, true); !before {
 		spinup.RegisterCallback(name, build)
 	}
+}
+
+// patient works for longer than a stage may be silent, and says how far it is.
+type patient struct {
+	spinup.NopCallback
+	silent bool
+}
+
+func (p patient) OnReady(ctx context.Context, _ *spinup.ReplicaState) error {
+	for i := range int64(8) {
+		if !p.silent {
+			spinup.Progress(ctx, i, 8, "still at it")
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func TestAHookMayTakeItsTimeWhereItTellsOfProgress(t *testing.T) {
+	t.Parallel()
+	for _, silent := range []bool{false, true} {
+		o, cfg := quiet(), tiny()
+		o.StageLimits = map[lifecycle.Stage]time.Duration{lifecycle.StageCallback: 400 * time.Millisecond}
+		cfg.CallbackConfig.Instance = patient{silent: silent}
+		d := begin(t, o, cfg)
+		if err := d.Ready(t.Context()); silent {
+			require.ErrorIs(t, err, lifecycle.Timeout)
+		} else {
+			require.NoError(t, err)
+			told := awaitEvent(t, d, lifecycle.StageCallback, lifecycle.Progress)
+			require.Equal(t, "still at it", told.Message)
+		}
+	}
+	spinup.Progress(t.Context(), 1, 2, "outside a hook")
 }

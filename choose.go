@@ -2,6 +2,7 @@ package spinup
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/source"
@@ -11,10 +12,22 @@ import (
 // would by itself.
 func (s *startup) open(ctx context.Context) (source.Source, error) {
 	mux := *s.state.Sources
+	mux.Format = s.weightsFormat()
 	if _, ok := s.engine.(engine.FileChooser); ok {
 		mux.Choose = s.choose
 	}
 	return mux.Open(ctx, s.source())
+}
+
+// weightsFormat is the form of weights that the configuration tells an engine to read, where that is not the
+// usual one.
+func (m *model) weightsFormat() string {
+	k := m.cfg.EngineKwargs
+	format := strings.ToLower(k.LoadFormat)
+	if config, _ := k.Extra["config_format"].(string); config == "mistral" && (format == "" || format == "auto") {
+		return config
+	}
+	return format
 }
 
 // resolve lists the model's files that the engine needs.

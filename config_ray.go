@@ -30,7 +30,7 @@ func unusedFields() map[reflect.Type]map[string]string {
 		reflect.TypeFor[LLMConfig](): {
 			"server_cls": rayOnly, "experimental_configs": rayOnly, "log_engine_metrics": rayOnly,
 			"accelerator_config":     "it is checked, but has no effect here",
-			"placement_group_config": "it is checked, but has no effect here: a replica gets tensor_parallel_size × pipeline_parallel_size devices",
+			"placement_group_config": "it is checked, but has no effect here: a replica gets the devices of its tensor, pipeline and data parallel sizes",
 		},
 		reflect.TypeFor[RuntimeEnv](): {
 			"working_dir": byPython, "py_modules": byPython, "py_executable": byPython, "pip": byPython, "uv": byPython,

@@ -284,14 +284,23 @@ func (s *startup) download(ctx context.Context, src source.Source, man *source.M
 // moved reports what a download tells, but only when something has moved: a snapshot that
 // tells nothing new is no progress. What is waited for is told once.
 func (s *startup) moved(ctx context.Context, span lifecycle.Scope, uri string) func(download.Progress) {
-	bytes, files, last := int64(-1), -1, download.Progress{}
+	tell := onChange(func(p download.Progress) { span.Progress(p.BytesDone, p.Bytes, waiting(p)) })
+	fetched := int64(0)
 	return func(p download.Progress) {
-		if p.BytesDone != bytes || p.FilesDone != files || p.Waiting != last.Waiting {
-			bytes, files = p.BytesDone, p.FilesDone
-			span.Progress(p.BytesDone, p.Bytes, waiting(p))
+		tell(p)
+		if p.Fetched > fetched {
+			s.telemetry.Fetched(ctx, uri, p.Fetched-fetched)
 		}
-		if p.Fetched > last.Fetched {
-			s.telemetry.Fetched(ctx, uri, p.Fetched-last.Fetched)
+		fetched = p.Fetched
+	}
+}
+
+// onChange leaves out what repeats, so that a download that stands still is no progress.
+func onChange(report func(download.Progress)) func(download.Progress) {
+	last := download.Progress{BytesDone: -1}
+	return func(p download.Progress) {
+		if p.BytesDone != last.BytesDone || p.FilesDone != last.FilesDone || p.Waiting != last.Waiting {
+			report(p)
 		}
 		last = p
 	}

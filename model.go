@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/internal/telemetry"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -171,7 +172,7 @@ func (m *model) checkOptions() *source.CheckOptions {
 	skipped, _ := k.Extra["skip_tokenizer_init"].(bool)
 	return &source.CheckOptions{
 		NoTokenizer: elsewhere || skipped, NoWeights: k.LoadFormat == "dummy",
-		Safetensors: k.LoadFormat == streamer, Ranks: m.ranks(),
+		Safetensors: k.LoadFormat == streamer, Ranks: m.ranks(), Mistral: m.weightsFormat() == "mistral",
 	}
 }
 
@@ -181,5 +182,11 @@ func (m *model) devices() int {
 		return 0
 	}
 	k := m.cfg.EngineKwargs
-	return max(1, k.TensorParallelSize) * max(1, k.PipelineParallelSize)
+	n := max(1, k.TensorParallelSize) * max(1, k.PipelineParallelSize)
+	for _, name := range []string{"data_parallel_size", "prefill_context_parallel_size"} { // one engine has all of them
+		if times, ok := driver.Plain(k.Kwargs()[name]).(int); ok {
+			n *= max(1, times)
+		}
+	}
+	return n
 }

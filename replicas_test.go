@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup"
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/replica"
 	"github.com/stretchr/testify/require"
@@ -222,6 +224,52 @@ type failures struct {
 func (f failures) OnFailure(_ context.Context, _ *spinup.ReplicaState, cause error) error {
 	f.causes <- cause
 	return nil
+}
+
+// ends is a callback that writes down which hook told of the end.
+type ends struct {
+	spinup.NopCallback
+	said chan string
+}
+
+func (e ends) OnFailure(context.Context, *spinup.ReplicaState, error) error {
+	e.said <- "OnFailure"
+	return nil
+}
+
+func (e ends) OnStop(context.Context, *spinup.ReplicaState) error {
+	e.said <- "OnStop"
+	return nil
+}
+
+// Of an engine that dies while it drains one hook tells: which one depends on whether it was told to stop before.
+func TestOneHookTellsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, dies := range []bool{false, true} {
+		cfg, told := tiny(), ends{said: make(chan string, 9)}
+		cfg.CallbackConfig.Instance = told
+		d := begin(t, quiet(), cfg)
+		require.NoError(t, d.Ready(t.Context()))
+		want, pid := []string{"OnStop"}, engines(t, d)[0]
+		if dies {
+			want = append(want, "OnFailure")
+			freeze(t, pid)
+			server := httptest.NewServer(d.Handler())
+			t.Cleanup(server.Close)
+			var l traffic
+			go l.request(t, server, false)
+			require.Eventually(t, func() bool { return d.Status()[0].Ongoing > 0 }, 10*time.Second, time.Millisecond)
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- d.Stop(t.Context()) }()
+		if dies {
+			awaitEvent(t, d, lifecycle.StageDrain, lifecycle.Begin)
+			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		}
+		require.NoError(t, <-stopped)
+		require.Contains(t, want, <-told.said)
+		require.Empty(t, told.said)
+	}
 }
 
 func TestUpdateUnderLoad(t *testing.T) {
@@ -427,4 +475,28 @@ func TestAPolicyAndAPickerOfOnesOwn(t *testing.T) {
 	code, body := chat(t, d.Handler(), "", "tiny")
 	require.Equal(t, http.StatusOK, code, body)
 	require.Equal(t, int64(1), picked.Load())
+}
+
+// stingy has nothing, and tells for how much it was asked.
+type stingy struct {
+	replica.Provisioner
+	asked chan int
+}
+
+func (p stingy) Acquire(_ context.Context, r replica.Request, _ lifecycle.Scope) (replica.Node, error) {
+	p.asked <- r.Devices
+	return nil, &lifecycle.Error{Op: "stingy", Kind: lifecycle.NoCapacity}
+}
+
+// One engine has all ranks of its model.
+func TestAReplicaAsksForTheDevicesOfAllItsRanks(t *testing.T) {
+	t.Parallel()
+	o, cfg, p := quiet(), tiny(), stingy{asked: make(chan int, 9)}
+	o.Provisioner, o.Engines = p, map[string]engine.Engine{"fake": fakeengine.Engine{}}
+	cfg.LLMEngine = "fake"
+	cfg.EngineKwargs.TensorParallelSize, cfg.EngineKwargs.PipelineParallelSize = 2, 3
+	cfg.EngineKwargs.Extra = map[string]any{"data_parallel_size": 4}
+	d := begin(t, o, cfg)
+	require.ErrorIs(t, d.Ready(t.Context()), lifecycle.NoCapacity)
+	require.Equal(t, 24, <-p.asked)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/spinup-llm/spinup/download"
@@ -171,9 +172,22 @@ func (s *startup) hook(ctx context.Context, stage lifecycle.Stage, name string, 
 	if s.hooks.none() {
 		return nil
 	}
-	return s.stage(ctx, stage, name, func(ctx context.Context, _ lifecycle.Scope) error {
+	return s.stage(ctx, stage, name, func(ctx context.Context, span lifecycle.Scope) error {
+		ctx = context.WithValue(ctx, spanKey{}, span)
 		return s.hooks.run(ctx, name, s.state, func(c Callback) error { return call(c, ctx, s.state) })
 	})
+}
+
+// spanKey is that of the span in the context of a hook.
+type spanKey struct{}
+
+// Progress tells how far a hook is, of ctx, with done and total in a unit of its own. It is shown beside
+// the stage. A hook that tells nothing for the limit of its stage (Options.StageLimits; 10 minutes) is
+// cancelled. Outside a hook it does nothing.
+func Progress(ctx context.Context, done, total int64, message string) {
+	if span, ok := ctx.Value(spanKey{}).(lifecycle.Scope); ok {
+		span.Progress(done, total, message)
+	}
 }
 
 func (s *startup) failed(ctx context.Context, cause error) {
@@ -194,6 +208,7 @@ type instance struct {
 	*startup
 	process *engine.Process
 	done    chan struct{} // after the hooks
+	last    sync.Once     // hook: OnFailure or OnStop
 	leases  leases        // of its adapters
 }
 
@@ -212,8 +227,8 @@ func newInstance(ctx context.Context, s *startup, p *engine.Process, leave func(
 		i.leaveRoom(published, gone)
 		s.standbys.forget(s.scope.Replica)
 		i.leases.close()
-		if err := p.Err(); err != nil {
-			s.failed(ctx, err)
+		if err := p.Err(); err != nil && lifecycle.KindOf(err) != lifecycle.Canceled { // Stop tells of that
+			i.last.Do(func() { s.failed(ctx, err) })
 		}
 		leave()
 	}()
@@ -246,7 +261,7 @@ func (i *instance) Kill(ctx context.Context, reason error) error {
 	now, cancel := context.WithCancel(ctx)
 	cancel()
 	err := i.end(now)
-	i.failed(ctx, reason)
+	i.last.Do(func() { i.failed(ctx, reason) })
 	return err
 }
 
@@ -280,11 +295,11 @@ func (i *instance) turn(ctx context.Context, f func(context.Context, engine.Slee
 	return f(ctx, s)
 }
 
-// Stop runs the OnStop hook, whose error is logged, and stops the engine.
+// Stop stops the engine and runs the OnStop hook, whose error is logged, unless the engine has failed.
 func (i *instance) Stop(ctx context.Context) error {
 	err := i.end(ctx)
 	ctx, cancel := lastWord(ctx)
 	defer cancel()
-	_ = i.hook(ctx, lifecycle.StageCallback, "OnStop", Callback.OnStop)
+	i.last.Do(func() { _ = i.hook(ctx, lifecycle.StageCallback, "OnStop", Callback.OnStop) })
 	return err
 }

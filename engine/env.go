@@ -28,3 +28,14 @@ func BaseEnv(environ []string) lifecycle.EnvVars {
 	}
 	return env
 }
+
+// DeviceEnv is what gives an engine the accelerators of a Spec, by their CUDA indexes or ids, and none
+// where there are none: a CUDA build on a processor takes what it sees. Indexes are those of nvidia-smi, which
+// CUDA by itself counts in another order where models differ.
+func DeviceEnv(devices []string) lifecycle.EnvVars {
+	env := lifecycle.EnvVars{"CUDA_VISIBLE_DEVICES": strings.Join(devices, ",")}
+	if len(devices) > 0 {
+		env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+	}
+	return env
+}

@@ -26,6 +26,8 @@ type CheckOptions struct {
 
 	// Safetensors refuses weights of another format, which the engine cannot read.
 	Safetensors bool
+	// Mistral means that the weights are consolidated*.safetensors, whatever else there is.
+	Mistral bool
 	// Ranks are how the weights were saved by rank; nil means that they were not.
 	Ranks *Ranks
 	_     struct{}
@@ -44,7 +46,7 @@ func CheckModel(ctx context.Context, src Source, m *Manifest, o *CheckOptions) e
 	if o == nil {
 		o = &CheckOptions{}
 	}
-	c := &checker{src: src, m: m}
+	c := &checker{src: src, m: m, mistral: o.Mistral}
 	weights := c.weights()
 	errs := []error{c.config(ctx, weights)}
 	if !o.NoTokenizer {
@@ -67,8 +69,9 @@ func CheckModel(ctx context.Context, src Source, m *Manifest, o *CheckOptions) e
 
 // A checker holds what one CheckModel works on.
 type checker struct {
-	src Source
-	m   *Manifest
+	src     Source
+	m       *Manifest
+	mistral bool
 }
 
 func (c *checker) has(name string) bool {

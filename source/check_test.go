@@ -187,6 +187,31 @@ func TestCheckModelCanceled(t *testing.T) {
 	require.ErrorIs(t, source.CheckModel(ctx, m, m.manifest(t), nil), lifecycle.Canceled)
 }
 
+// Mistral's repositories have two copies of the weights, of which an engine reads one.
+func TestCheckModelInMistralsFormat(t *testing.T) {
+	t.Parallel()
+	files := memory{
+		"config.json": "{}", "tekken.json": "{}", "consolidated.safetensors": shard(t, "a", 100),
+		"model.safetensors.index.json": `{"weight_map":{"a":"model-00001-of-00001.safetensors"}}`, // left over
+	}
+	check := func(o *source.CheckOptions) error {
+		m, err := files.Resolve(t.Context())
+		require.NoError(t, err)
+		return source.CheckModel(t.Context(), files, m, o)
+	}
+	require.NoError(t, check(nil))
+	require.NoError(t, check(&source.CheckOptions{Mistral: true}))
+	files["consolidated.safetensors"] = "cut"
+	require.ErrorIs(t, check(nil), lifecycle.Corrupt)
+	files["model-00001-of-00001.safetensors"] = shard(t, "a", 100)
+	require.NoError(t, check(nil), "the index names the other copy")
+	require.ErrorIs(t, check(&source.CheckOptions{Mistral: true}), lifecycle.Corrupt)
+	delete(files, "consolidated.safetensors")
+	err := check(&source.CheckOptions{Mistral: true})
+	require.ErrorIs(t, err, lifecycle.MissingFile)
+	require.ErrorContains(t, err, "consolidated.safetensors")
+}
+
 // Whatever an index says, CheckModel neither panics nor names a file outside of the model.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"weight_map":{"a":"model-00001-of-00002.safetensors"}}`))

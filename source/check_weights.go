@@ -44,9 +44,11 @@ func isAdapter(f File) bool { return f.Path == "adapter_config.json" }
 
 // complete checks that all weights are there and that safetensors files are whole.
 func (c *checker) complete(ctx context.Context, weights []File) error {
-	weights = preferred(weights)
+	weights = c.oneCopy(preferred(weights))
 	index, hasIndex := c.index(weights)
 	switch {
+	case len(weights) == 0 && !hasIndex && c.mistral:
+		return c.missing("consolidated.safetensors", "leave load_format and config_format out: the model is not in Mistral's format", "there are no weights in consolidated*.safetensors")
 	case len(weights) == 0 && !hasIndex:
 		return c.missing("model.safetensors", layout, "there are no weights")
 	case !hasIndex:
@@ -81,9 +83,27 @@ func preferred(weights []File) []File {
 	return weights
 }
 
-// index returns the index that counts: that of safetensors, or that of PyTorch where
-// there are no safetensors files at all.
+// oneCopy leaves out the weights in Mistral's format where there are others, or the others where those are
+// what the engine was told to read.
+func (c *checker) oneCopy(weights []File) []File {
+	others := slices.DeleteFunc(slices.Clone(weights), isConsolidated)
+	if len(others) > 0 && !c.mistral {
+		return others
+	}
+	return slices.DeleteFunc(weights, func(f File) bool { return !isConsolidated(f) })
+}
+
+func isConsolidated(f File) bool {
+	ok, _ := path.Match("consolidated*.safetensors", f.Path) // the pattern is well-formed
+	return ok
+}
+
+// index returns the index that counts: that of Mistral's format where that is read, else that of safetensors,
+// or that of PyTorch where there are no safetensors files at all.
 func (c *checker) index(weights []File) (File, bool) {
+	if c.mistral || len(weights) > 0 && isConsolidated(weights[0]) {
+		return c.m.File("consolidated.safetensors.index.json")
+	}
 	if f, ok := c.m.File("model.safetensors.index.json"); ok {
 		return f, true
 	}

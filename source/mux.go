@@ -22,6 +22,9 @@ type OpenOptions struct {
 	// driver makes by itself; nil leaves it to the driver. A driver that lists all files
 	// leaves the choice to its caller anyhow.
 	Choose func(all *Manifest) (*Manifest, error)
+	// Format is that of the weights which an engine was told to read, in vLLM's words: "mistral", "pt",
+	// "npcache"; "" leaves it to the driver.
+	Format string
 	_      struct{}
 }
 
@@ -43,8 +46,9 @@ type Opener func(ctx context.Context, u *url.URL, o *OpenOptions) (Source, error
 type Mux struct {
 	HTTP   *http.Client // given to every driver; nil means one of the driver's own
 	Logger *slog.Logger // given to every driver; nil means none
-	// Choose is given to every driver; nil leaves the choice of files to it. See OpenOptions.
+	// Choose and Format are given to every driver; without them it chooses files itself. See OpenOptions.
 	Choose func(all *Manifest) (*Manifest, error)
+	Format string
 
 	openers map[string]Opener
 	getenv  func(string) string // a closure, so that no %+v shows an environment
@@ -93,7 +97,7 @@ func (m *Mux) Open(ctx context.Context, uri string) (Source, error) {
 	if !ok {
 		return nil, m.unknown(u.Scheme, uri)
 	}
-	return open(ctx, u, &OpenOptions{Getenv: m.lookup(), HTTP: m.HTTP, Logger: m.Logger, Choose: m.Choose})
+	return open(ctx, u, &OpenOptions{Getenv: m.lookup(), HTTP: m.HTTP, Logger: m.Logger, Choose: m.Choose, Format: m.Format})
 }
 
 func (m *Mux) lookup() func(string) string {

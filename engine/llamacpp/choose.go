@@ -26,23 +26,27 @@ var companions = []string{
 
 var splitName = regexp.MustCompile(`^(.+)-(\d{5})-of-(\d{5})\.gguf$`)
 
-// modelOf is the file that names the model which a file is part of.
-func modelOf(name string) string {
-	if p := splitName.FindStringSubmatch(name); p != nil {
-		return p[1] + "-00001-of-" + p[3] + ".gguf"
-	}
-	return name
-}
-
-// partOf says which of how many files of a model name is, counted from 1.
-func partOf(name string) (no, count uint64) {
+// split takes the name of a part of a model in several files apart.
+func split(name string) (stem string, no, count int, ok bool) {
 	p := splitName.FindStringSubmatch(name)
 	if p == nil {
-		return 1, 1
+		return name, 1, 1, false
 	}
-	no, _ = strconv.ParseUint(p[2], 10, 64)    // five digits
-	count, _ = strconv.ParseUint(p[3], 10, 64) // the same
-	return no, count
+	no, _ = strconv.Atoi(p[2])    // five digits
+	count, _ = strconv.Atoi(p[3]) // the same
+	return p[1], no, count, 1 <= no && no <= count
+}
+
+func partName(stem string, no, count int) string {
+	return fmt.Sprintf("%s-%05d-of-%05d.gguf", stem, no, count)
+}
+
+// modelOf is the file that names the model which a file is part of.
+func modelOf(name string) string {
+	if stem, _, count, ok := split(name); ok {
+		return partName(stem, 1, count)
+	}
+	return name
 }
 
 // choose returns the files of the model that spec asks for, the one to be named first.
@@ -90,15 +94,14 @@ func matches(wanted, name string) bool {
 
 // parts returns all files of a model, and misses those that are not there.
 func parts(names []string, spec engine.Spec, model string) ([]string, error) {
-	p := splitName.FindStringSubmatch(model)
-	if p == nil {
+	stem, _, total, ok := split(model)
+	if !ok {
 		return []string{model}, nil
 	}
-	total, _ := strconv.Atoi(p[3]) // five digits
 	var files []string
 	var gone []error
 	for i := range total {
-		name := fmt.Sprintf("%s-%05d-of-%s.gguf", p[1], i+1, p[3])
+		name := partName(stem, i+1, total)
 		files = append(files, name)
 		if !slices.Contains(names, name) && len(gone) < 20 {
 			gone = append(gone, missing(spec, name, fmt.Errorf("one of %d files of the model", total), "upload or download that file again"))

@@ -40,6 +40,7 @@ func TestChooseFiles(t *testing.T) {
 	}{
 		{name: "the only one", has: "README.md m.gguf mmproj-m.gguf", want: "m.gguf"},
 		{name: "the only one, in parts", has: "m-00001-of-00002.gguf m-00002-of-00002.gguf", want: "m-00001-of-00002.gguf m-00002-of-00002.gguf"},
+		{name: "a number that is none", has: "m-00001-of-00000.gguf", want: "m-00001-of-00000.gguf"},
 		{name: "by name", has: quantisations, kwargs: []any{"model_file", "m-Q8_0.gguf"}, want: "m-Q8_0.gguf"},
 		{name: "by pattern", has: quantisations, kwargs: []any{"model_file", "*Q4_K_M*"}, want: "m-Q4_K_M.gguf"},
 		{

@@ -75,8 +75,9 @@ func ownOptions(spec engine.Spec) []string {
 // environment is complete: what is inherited, what this package sets, and env_vars, which win.
 func environment(spec engine.Spec) lifecycle.EnvVars {
 	env := engine.BaseEnv(os.Environ())
-	if devices := strings.Join(spec.Devices, ","); devices != "" {
-		env["CUDA_VISIBLE_DEVICES"], env["GGML_VK_VISIBLE_DEVICES"] = devices, devices // of CUDA and of Vulkan
+	maps.Copy(env, engine.DeviceEnv(spec.Devices))
+	if len(spec.Devices) > 0 {
+		env["GGML_VK_VISIBLE_DEVICES"] = strings.Join(spec.Devices, ",") // the same of Vulkan
 	}
 	maps.Copy(env, spec.Env)
 	return env

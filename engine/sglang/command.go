@@ -71,9 +71,8 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 		env["HF_HUB_OFFLINE"] = "1" // the model is here
 	}
 	env["SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION"] = "false"
-	if devices := strings.Join(spec.Devices, ","); devices != "" {
-		env["CUDA_VISIBLE_DEVICES"] = devices
-	} else {
+	maps.Copy(env, engine.DeviceEnv(spec.Devices))
+	if len(spec.Devices) == 0 {
 		env["SGLANG_USE_CPU_ENGINE"] = "1"
 		maps.Copy(env, coreBinding(spec))
 	}
@@ -89,7 +88,12 @@ func readsHub(spec engine.Spec) bool {
 			return true
 		}
 	}
-	return false
+	var config map[string]any
+	data, err := os.ReadFile(filepath.Join(spec.Dir, "config.json"))
+	if err != nil || json.Unmarshal(data, &config) != nil {
+		return false // Check has said so
+	}
+	return driver.Borrows(config, driver.Plain(spec.Kwargs["trust_remote_code"]) == true)
 }
 
 // coreBinding keeps a replica of one rank on its cores; those of several share them.

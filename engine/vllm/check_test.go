@@ -116,6 +116,8 @@ var modelCases = map[string]checkCase{
 	"stretched by yarn":      {damage: edit(map[string]any{"rope_scaling": map[string]any{"rope_type": "yarn", "factor": 4.0}}), spec: kwargs("max_model_len", 65536)},
 	"stretched already":      {damage: edit(map[string]any{"rope_scaling": map[string]any{"rope_type": "llama3", "factor": 8.0}}), spec: kwargs("max_model_len", 16385), kind: lifecycle.Invalid, target: "max_model_len", hint: "16384"},
 	"part of a larger model": {damage: edit(map[string]any{"text_config": map[string]any{"max_position_embeddings": 512.0}}), spec: kwargs("max_model_len", 1024), kind: lifecycle.Invalid, target: "max_model_len", hint: "512 or less"},
+	"overridden, by words":   {spec: kwargs("max_model_len", 99999, "hf_overrides", `{"max_position_embeddings": 131072}`)},
+	"overridden, stretched":  {spec: kwargs("max_model_len", 65536, "hf_overrides", map[string]any{"rope_parameters": map[string]any{"rope_type": "linear", "factor": 4}})},
 	"overridden":             {spec: kwargs("max_model_len", 99999, "hf_overrides", map[string]any{"max_position_embeddings": 131072.0})},
 }
 
@@ -134,6 +136,17 @@ var weightCases = map[string]checkCase{
 	"one of several is cut":  {opts: fourShards, damage: cut("model-00003-of-00004.safetensors", 5000), kind: lifecycle.Corrupt, target: "model-00003-of-00004.safetensors", hint: "fetch it again"},
 	"weights elsewhere":      {damage: remove("model.safetensors"), spec: engine.Spec{Weights: &url.URL{Scheme: "s3", Host: "b", Path: "/m"}}},
 	"other files do no harm": {damage: put("notes.bin.txt", "x")},
+	"Mistral's first": {opts: fourShards, damage: func(t *testing.T, dir string) {
+		t.Helper()
+		write(t, dir, "consolidated.safetensors", emptyShard)
+		remove("model-00002-of-00004.safetensors")(t, dir) // vLLM takes the others
+	}},
+	"Mistral's, a shard lacks": {damage: func(t *testing.T, dir string) {
+		t.Helper()
+		write(t, dir, "consolidated-00001-of-00002.safetensors", emptyShard)
+		write(t, dir, "consolidated.safetensors.index.json", `{"weight_map":{"a":"consolidated-00001-of-00002.safetensors","b":"consolidated-00002-of-00002.safetensors"}}`)
+	}, kind: lifecycle.MissingFile, target: "/consolidated-00002-of-00002.safetensors", hint: "consolidated.safetensors.index.json"},
+	"what no index names": {opts: fourShards, damage: put("old.safetensors", "cut")},
 	"pytorch's own": {damage: func(t *testing.T, dir string) {
 		t.Helper()
 		remove("model.safetensors")(t, dir)

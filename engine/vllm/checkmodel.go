@@ -165,7 +165,7 @@ func (c *check) files() error {
 		return nil // model has said so
 	}
 	var weights error
-	switch format := c.loadFormat(); {
+	switch format := loadFormat(c.spec.Kwargs); {
 	case c.spec.Weights != nil, format == "dummy":
 	case isSharded(format):
 		weights = c.shardsOfRanks()

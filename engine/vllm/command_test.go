@@ -248,7 +248,7 @@ func TestEnvironmentOnTheCPU(t *testing.T) {
 		"own cores": {
 			engine.Spec{CPUs: []int{2, 3}},
 			map[string]string{"VLLM_CPU_OMP_THREADS_BIND": "2,3"},
-			[]string{"OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "VLLM_CACHE_ROOT", "VLLM_CPU_KVCACHE_SPACE"},
+			[]string{"OMP_NUM_THREADS", "VLLM_CACHE_ROOT", "VLLM_CPU_KVCACHE_SPACE"},
 		},
 		"cores of two ranks": {
 			engine.Spec{CPUs: []int{0, 1, 4, 5}, Kwargs: map[string]any{"tensor_parallel_size": 2}},
@@ -357,6 +357,39 @@ func TestCodeOfAnotherRepositoryMayBeFetched(t *testing.T) {
 	cmd, err = e.Command(spec)
 	require.NoError(t, err)
 	require.Contains(t, cmd.Env, "HF_HUB_OFFLINE")
+}
+
+func TestPartsOfAnotherRepositoryMayBeFetched(t *testing.T) {
+	t.Parallel()
+	e := installation(t)
+	for _, draft := range []any{map[string]any{"model": "org/draft"}, `{"model": "org/draft"}`, nil} {
+		dir := model(t, randmodel.Options{})
+		spec := engine.Spec{ModelID: "m", Dir: dir, Addr: "127.0.0.1:1", Kwargs: map[string]any{"speculative_config": draft}}
+		if draft == nil {
+			edit(map[string]any{"text_model_id": "org/text"})(t, dir)
+		}
+		cmd, err := e.Command(spec)
+		require.NoError(t, err)
+		require.NotContains(t, cmd.Env, "HF_HUB_OFFLINE")
+	}
+}
+
+// vLLM's own key would shut its door to ours, and accelerators that nobody gave are not seen.
+func TestWhatTheEngineMustNotHave(t *testing.T) {
+	t.Parallel()
+	spec := engine.Spec{
+		ModelID: "m", Dir: model(t, randmodel.Options{}), Addr: "127.0.0.1:1", Env: lifecycle.EnvVars{"VLLM_API_KEY": "x"},
+	}
+	cmd, err := installation(t).Command(spec)
+	require.NoError(t, err)
+	require.NotContains(t, cmd.Env, "VLLM_API_KEY")
+	require.Contains(t, cmd.Env, "CUDA_VISIBLE_DEVICES")
+	require.Empty(t, cmd.Env["CUDA_VISIBLE_DEVICES"])
+	spec.Devices = []string{"1", "0"}
+	cmd, err = installation(t).Command(spec)
+	require.NoError(t, err)
+	require.Equal(t, "1,0", cmd.Env["CUDA_VISIBLE_DEVICES"])
+	require.Equal(t, "PCI_BUS_ID", cmd.Env["CUDA_DEVICE_ORDER"])
 }
 
 func TestTraceIsAskedFor(t *testing.T) {

@@ -2,6 +2,7 @@ package vllm
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/memory"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -36,13 +38,11 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	if isLocal(spec) {
 		env["HF_HUB_OFFLINE"] = "1"
 	}
+	maps.Copy(env, engine.DeviceEnv(spec.Devices))
 	if onCPU(spec) {
 		maps.Copy(env, cpuEnvironment(spec, readOptions(inst.pkg)))
-	} else {
-		if spec.CacheDir != "" {
-			env["VLLM_CACHE_ROOT"] = spec.CacheDir
-		}
-		env[devicesVar] = strings.Join(spec.Devices, ",")
+	} else if spec.CacheDir != "" {
+		env["VLLM_CACHE_ROOT"] = spec.CacheDir
 	}
 	if spec.Sleeps {
 		env["VLLM_SERVER_DEV_MODE"] = "1" // or there is no path to sleep by
@@ -50,6 +50,7 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 	maps.Copy(env, traceEnvironment(spec))
 	maps.Copy(env, bucketEnvironment(spec, os.Environ()))
 	maps.Copy(env, spec.Env)
+	delete(env, "VLLM_API_KEY") // requests come through the door, which has keys of its own and knows not this one
 	completeBucket(env, spec)
 	if spec.Trace.Endpoint != nil {
 		bypassProxy(env, spec.Trace.Endpoint.Hostname())
@@ -60,12 +61,12 @@ func environment(spec engine.Spec, inst install) lifecycle.EnvVars {
 // isLocal reports whether everything that vLLM will read lies on this machine: then the
 // hub need not be asked, which fails slowly where there is no network.
 func isLocal(spec engine.Spec) bool {
-	if spec.Dir == "" || spec.Weights != nil || borrowsCode(spec) {
+	if spec.Dir == "" || spec.Weights != nil || borrows(spec) {
 		return false
 	}
 	paths := []any{
 		spec.Kwargs["tokenizer"], spec.Kwargs["hf_config_path"], spec.Kwargs["spec_model"],
-		asMap(spec.Kwargs["speculative_config"])["model"],
+		draftModel(spec.Kwargs["speculative_config"]),
 	}
 	for _, p := range paths {
 		if s := text(p); s != "" && !filepath.IsAbs(s) && !strings.HasPrefix(s, "[") {
@@ -75,18 +76,19 @@ func isLocal(spec engine.Spec) bool {
 	return true
 }
 
-// borrowsCode reports whether the model's code lies in another repository.
-func borrowsCode(spec engine.Spec) bool {
+// draftModel is what a speculative_config, which may be written as JSON, names.
+func draftModel(config any) any {
+	m := asMap(config)
+	if m == nil {
+		_ = json.Unmarshal([]byte(text(config)), &m) // what is no JSON is vLLM's to refuse
+	}
+	return m["model"]
+}
+
+// borrows reports whether code or parts of the model lie in another repository.
+func borrows(spec engine.Spec) bool {
 	cfg, err := readModelConfig(spec)
-	if err != nil || !truthy(spec.Kwargs["trust_remote_code"]) {
-		return false
-	}
-	for _, ref := range asMap(cfg.top["auto_map"]) {
-		if strings.Contains(text(ref), "--") {
-			return true
-		}
-	}
-	return false
+	return err == nil && driver.Borrows(cfg.top, truthy(spec.Kwargs["trust_remote_code"]))
 }
 
 // traceEnvironment asks for the spans of the start, by environment alone: the endpoint is a

@@ -61,11 +61,11 @@ var loaderModules = map[string]string{
 	"tensorizer": "tensorizer", "fastsafetensors": "fastsafetensors",
 }
 
-func (c *check) loadFormat() string { return strings.ToLower(text(c.spec.Kwargs["load_format"])) }
+func loadFormat(kwargs map[string]any) string { return strings.ToLower(text(kwargs["load_format"])) }
 
 // loader holds load_format and model_loader_extra_config against the installed loaders.
 func (c *check) loader() error {
-	format := c.loadFormat()
+	format := loadFormat(c.spec.Kwargs)
 	known := readLoaders(c.inst.pkg)
 	if known == nil {
 		return nil

@@ -49,9 +49,7 @@ func readModelConfig(spec engine.Spec) (modelConfig, error) {
 	if err := json.Unmarshal(data, &cfg.top); err != nil {
 		return modelConfig{}, err
 	}
-	if over, ok := spec.Kwargs["hf_overrides"].(map[string]any); ok {
-		maps.Copy(cfg.top, over)
-	}
+	maps.Copy(cfg.top, overrides(spec.Kwargs))
 	cfg.text = cfg.top
 	for _, part := range []string{"text_config", "llm_config", "language_config"} {
 		if sub, ok := cfg.top[part].(map[string]any); ok {
@@ -60,6 +58,16 @@ func readModelConfig(spec engine.Spec) (modelConfig, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// overrides are engine_kwargs.hf_overrides as JSON has them: numbers are float64, as in config.json.
+func overrides(kwargs map[string]any) (over map[string]any) {
+	data := []byte(text(kwargs["hf_overrides"]))
+	if m := asMap(kwargs["hf_overrides"]); m != nil {
+		data, _ = json.Marshal(m) // plain values
+	}
+	_ = json.Unmarshal(data, &over) // what is no JSON is vLLM's to refuse
+	return over
 }
 
 // number reads a number, also one that is written as a string.

@@ -44,7 +44,7 @@ func (c *check) pattern(pattern any) error {
 
 // unsigned reports whether a loader that can only sign its requests is to read a public bucket.
 func (c *check) unsigned() bool {
-	return c.loadFormat() == "runai_streamer_sharded" && c.spec.Weights != nil && c.spec.Weights.User != nil
+	return loadFormat(c.spec.Kwargs) == "runai_streamer_sharded" && c.spec.Weights != nil && c.spec.Weights.User != nil
 }
 
 // shardsOfRanks requires that each rank finds a file in the folder.

@@ -18,7 +18,7 @@ func (e Engine) ReadsStore(spec engine.Spec) error {
 	if err != nil {
 		return err
 	}
-	format, module := (&check{spec: spec}).loadFormat(), bucketModules["s3"]
+	format, module := loadFormat(spec.Kwargs), bucketModules["s3"]
 	switch {
 	case loaderModules[format] != "runai_model_streamer":
 		return invalidKwarg("load_format", fmt.Sprintf("%q streams from no bucket", format), "use load_format runai_streamer")

@@ -21,6 +21,9 @@ import (
 
 const weightsHint = "put the model's *.safetensors files into the folder"
 
+// mistralWeights are the files of Mistral's own format.
+const mistralWeights = "consolidated*.safetensors"
+
 // weightPatterns are what a load format reads, the first that matches; other formats are
 // not for us to judge.
 var weightPatterns = map[string][]string{
@@ -33,7 +36,7 @@ var weightPatterns = map[string][]string{
 	"runai_streamer":         {"*.safetensors"},
 	"runai_streamer_sharded": {"*.safetensors"},
 	"sharded_state":          {"*.safetensors"},
-	"mistral":                {"consolidated*.safetensors"},
+	"mistral":                {mistralWeights},
 	"pt":                     {"*.pt"},
 	"npcache":                {"*.bin"},
 }
@@ -41,11 +44,11 @@ var weightPatterns = map[string][]string{
 // checkWeights reads every header of the weights in dir: files that the index names and
 // that are not there, cut files, pointers in place of files. One error per file.
 func checkWeights(dir, format string) error {
-	files, judged := weightFiles(dir, format)
+	files, index, judged := weightFiles(dir, format)
 	if !judged {
 		return nil
 	}
-	missing := missingShards(dir, files)
+	missing := missingShards(dir, index, files)
 	if len(files) == 0 && missing == nil {
 		return problem(lifecycle.MissingFile, dir, "the folder has no weights: no "+strings.Join(weightPatterns[format], " or "), weightsHint)
 	}
@@ -61,19 +64,37 @@ func checkWeights(dir, format string) error {
 	return errors.Join(problems...)
 }
 
-// weightFiles lists the files that vLLM reads, and whether their kind is known here.
-func weightFiles(dir, format string) (files []string, judged bool) {
-	patterns, judged := weightPatterns[format]
-	if others, _ := filepath.Glob(filepath.Join(escapeGlob(dir), "*.gguf")); len(others) > 0 { // the pattern is well-formed
-		return nil, false
+// weightFiles lists the files that vLLM reads, which index it holds them against, "" for none, and whether
+// their kind is known here. As vLLM has it, Mistral's format comes first, and of other files that are there
+// only those count that the index names.
+func weightFiles(dir, format string) (files []string, index string, judged bool) {
+	matches := func(pattern string) []string {
+		found, _ := filepath.Glob(filepath.Join(escapeGlob(dir), pattern)) // the pattern is well-formed
+		return found
 	}
+	if len(matches("*.gguf")) > 0 {
+		return nil, "", false
+	}
+	if (format == "" || format == "auto") && len(matches(mistralWeights)) > 0 {
+		format = "mistral"
+	}
+	patterns, judged := weightPatterns[format]
 	for _, pattern := range patterns {
-		files, _ = filepath.Glob(filepath.Join(escapeGlob(dir), pattern)) // the pattern is well-formed
-		if len(files) > 0 {
+		if files = matches(pattern); len(files) > 0 {
 			break
 		}
 	}
-	return files, judged
+	switch {
+	case format == "mistral":
+		index = "consolidated.safetensors.index.json"
+	case len(files) > 0 && filepath.Ext(files[0]) == ".safetensors", len(files) == 0 && slices.Contains(patterns, "*.safetensors"):
+		index = "model.safetensors.index.json"
+	}
+	named, _ := indexedShards(dir, index) // what is wrong with it is told by missingShards
+	if named != nil {
+		files = slices.DeleteFunc(files, func(f string) bool { return !slices.Contains(named, filepath.Base(f)) })
+	}
+	return files, index, judged
 }
 
 // weightBytes is how much the weights take on disk.
@@ -81,7 +102,7 @@ func weightBytes(spec engine.Spec) int64 {
 	if spec.Dir == "" || spec.Weights != nil {
 		return 0
 	}
-	files, _ := weightFiles(spec.Dir, text(spec.Kwargs["load_format"]))
+	files, _, _ := weightFiles(spec.Dir, loadFormat(spec.Kwargs))
 	var sum int64
 	for _, file := range files {
 		if info, err := os.Stat(file); err == nil {
@@ -134,8 +155,8 @@ var shardName = regexp.MustCompile(`^(.*-)(\d{5})-of-(\d{5})(\.safetensors|\.bin
 
 // missingShards names what the index lists and the folder lacks; without an index, what
 // the names of the other shards promise.
-func missingShards(dir string, files []string) error {
-	wanted, index, err := indexedShards(dir)
+func missingShards(dir, index string, files []string) error {
+	wanted, err := indexedShards(dir, index)
 	if err != nil {
 		return err
 	}
@@ -159,23 +180,22 @@ func missingShards(dir string, files []string) error {
 }
 
 // indexedShards returns nil when there is no index.
-func indexedShards(dir string) (names []string, index string, err error) {
-	index = "model.safetensors.index.json"
+func indexedShards(dir, index string) ([]string, error) {
 	data, err := os.ReadFile(filepath.Join(dir, index)) //nolint:gosec // a file of the model
-	if err != nil {
-		return nil, "", nil //nolint:nilerr // a model in one file has none
+	if index == "" || err != nil {
+		return nil, nil //nolint:nilerr // a model in one file has none
 	}
 	var content struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	if err := json.Unmarshal(data, &content); err != nil {
-		return nil, "", problem(lifecycle.Corrupt, filepath.Join(dir, index), "it is not valid JSON: "+jsonProblem(err), "fetch the file again")
+		return nil, problem(lifecycle.Corrupt, filepath.Join(dir, index), "it is not valid JSON: "+jsonProblem(err), "fetch the file again")
 	}
 	set := map[string]bool{}
 	for _, name := range content.WeightMap {
 		set[name] = true
 	}
-	return slices.Sorted(maps.Keys(set)), index, nil
+	return slices.Sorted(maps.Keys(set)), nil
 }
 
 func promisedShards(files []string) []string {

@@ -93,7 +93,7 @@ func TestTheHostsVisibleDevicesAreAllThatIsHandedOut(t *testing.T) {
 	require.Equal(t, []string{"0", "1", "2"}, local.Visible(smi, "", false))
 	for value, want := range map[string][]string{
 		"": nil, "2,0": {"2", "0"}, "GPU-bb": {"1"}, " 1 , GPU-cc33": {"1", "2"},
-		"1,-1,2": {"1"}, "NoDevFiles": nil, "1,1,2": {"1"}, "7": nil,
+		"MIG-5c1b,MIG-77aa": {"MIG-5c1b", "MIG-77aa"}, "1,-1,2": {"1"}, "NoDevFiles": nil, "1,1,2": {"1"}, "7": nil,
 	} {
 		require.Equal(t, want, local.Visible(smi, value, true), value)
 	}

@@ -20,15 +20,19 @@ const indexName = "model.safetensors.index.json"
 type chooser struct {
 	allow, ignore patterns
 	other         func(*source.Manifest) (*source.Manifest, error) // instead of ForEngine; nil means that
+	format        string                                           // for ForFormat; "" means ForEngine
 }
 
 func (r *repo) choose(ctx context.Context, m *source.Manifest) (*source.Manifest, error) {
 	wanted := m.Filter(func(f source.File) bool { return !r.choice.ignore.match(f.Path) })
+	told := ForFormat(wanted, r.choice.format)
 	switch {
 	case len(r.choice.allow) > 0:
 		wanted = wanted.Filter(func(f source.File) bool { return r.choice.allow.match(f.Path) })
 	case r.choice.other != nil:
 		return r.choice.other(wanted)
+	case told != nil:
+		wanted = wanted.Filter(told)
 	default:
 		shards, err := r.shards(ctx, wanted)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spinup-llm/spinup/internal/hubtest"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/hub"
 	"github.com/stretchr/testify/require"
 )
@@ -137,4 +138,32 @@ func TestBrokenIndex(t *testing.T) {
 		require.ErrorIs(t, err, lifecycle.Corrupt, index)
 		require.ErrorContains(t, err, "hf://acme/tiny/model.safetensors.index.json")
 	}
+}
+
+// An engine that is told the form of its weights gets those, and no other copy.
+func TestForFormat(t *testing.T) {
+	t.Parallel()
+	const has = "config.json params.json tekken.json consolidated.safetensors consolidated.safetensors.index.json " +
+		"model-00001-of-00001.safetensors model.safetensors.index.json pytorch_model.bin pytorch_model.bin.index.json training_args.bin a.pt optimizer.pt x.png"
+	var files []source.File
+	for name := range strings.FieldsSeq(has) {
+		files = append(files, source.File{Path: name, Size: 1})
+	}
+	m, err := source.NewManifest("hf://a/b", "", files)
+	require.NoError(t, err)
+	for format, want := range map[string]string{
+		"mistral": "config.json consolidated.safetensors consolidated.safetensors.index.json params.json tekken.json",
+		"pt":      "a.pt config.json params.json tekken.json",
+		"npcache": "config.json params.json pytorch_model.bin tekken.json",
+	} {
+		var got []string
+		for _, f := range m.Filter(hub.ForFormat(m, format)).Files {
+			got = append(got, f.Path)
+		}
+		require.Equal(t, want, strings.Join(got, " "), format)
+	}
+	require.Nil(t, hub.ForFormat(m, "auto"))
+	only, err := source.NewManifest("hf://a/b", "", files[:1])
+	require.NoError(t, err)
+	require.Nil(t, hub.ForFormat(only, "mistral"), "what the usual choice makes of it is told by the check")
 }

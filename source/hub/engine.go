@@ -66,6 +66,37 @@ func ForEngine(m *source.Manifest, shards []string) func(source.File) bool {
 	}
 }
 
+// oneFormat holds the weights that an engine reads which is told to, by vLLM's names of formats.
+var oneFormat = map[string]*regexp.Regexp{
+	"mistral": consolidated,
+	"pt":      regexp.MustCompile(`^[^/]+\.pt$`),
+	"npcache": regexp.MustCompile(`^[^/]+\.bin$`),
+}
+
+// ForFormat is ForEngine for an engine that is told the form of its weights, as vLLM's load_format has it:
+// "mistral" is consolidated*, "pt" *.pt and "npcache" *.bin. Of other formats it is nil, and of a model that
+// has no such weights.
+func ForFormat(m *source.Manifest, format string) func(source.File) bool {
+	wanted := oneFormat[format]
+	isWanted := func(f source.File) bool {
+		return wanted.MatchString(f.Path) && !training.MatchString(path.Base(f.Path))
+	}
+	if wanted == nil || !slices.ContainsFunc(m.Files, isWanted) {
+		return nil
+	}
+	return func(f source.File) bool {
+		ext := formatOf(f.Path)
+		switch {
+		case slices.Contains(media, ext) || training.MatchString(path.Base(f.Path)) || checkpoints.MatchString(f.Path):
+			return false
+		case isWeights(ext) || strings.HasSuffix(f.Path, ".index.json"):
+			return isWanted(f)
+		default:
+			return true
+		}
+	}
+}
+
 func formatOf(name string) string { return strings.ToLower(path.Ext(name)) }
 
 func isWeights(ext string) bool { return slices.Contains(formats, ext) || slices.Contains(others, ext) }

@@ -55,7 +55,7 @@ func Opener(o *Options) source.Opener {
 			r.client = &own
 		}
 		if open != nil {
-			r.choice.other = open.Choose
+			r.choice.other, r.choice.format = open.Choose, open.Format
 		}
 		return r, nil
 	}
