@@ -120,7 +120,7 @@ func (a *Arrival) open(asm *assembly, f source.File) (*os.File, error) {
 	}
 	name := a.name(f)
 	if asm != nil {
-		if file, err := os.Open(filepath.Join(a.dir, stateDir, partialName(name))); err == nil {
+		if file, err := os.Open(filepath.Join(a.dir, filepath.FromSlash(asm.place.at), partialName(name))); err == nil {
 			return file, nil
 		}
 	}

@@ -109,7 +109,7 @@ func (a *assembly) open() error {
 		flags |= os.O_TRUNC
 	}
 	var err error
-	a.out, err = a.place.state.OpenFile(partialName(a.file.Path), flags, fileMode)
+	a.out, err = a.place.parts.OpenFile(partialName(a.file.Path), flags, fileMode)
 	return err
 }
 
@@ -184,16 +184,16 @@ func (a *assembly) publish(f source.File, note func(journal.Verified) error) err
 	if !a.journals() {
 		return nil
 	}
-	return remove(a.place.state, journalName(a.file.Path))
+	return remove(a.place.parts, journalName(a.file.Path))
 }
 
 // discard removes the partial file and its journal.
 func (a *assembly) discard() error {
 	a.retire()
-	if err := remove(a.place.state, partialName(a.file.Path)); err != nil {
+	if err := remove(a.place.parts, partialName(a.file.Path)); err != nil {
 		return err
 	}
-	return remove(a.place.state, journalName(a.file.Path))
+	return remove(a.place.parts, journalName(a.file.Path))
 }
 
 // retire is close for a file that needs no more space.

@@ -37,7 +37,8 @@ type Budget struct {
 	mu     sync.Mutex
 	gates  map[string]*gate // by origin
 	claims map[*claim]struct{}
-	_      struct{} // no unkeyed literals
+	inside map[string]bool // directories without locks that somebody writes to
+	_      struct{}        // no unkeyed literals
 }
 
 func (b *Budget) init() {
@@ -49,7 +50,7 @@ func (b *Budget) init() {
 		if b.BytesPerSecond > 0 {
 			b.limiter = rate.NewLimiter(rate.Limit(b.BytesPerSecond), int(max(bufferSize, b.BytesPerSecond/4)))
 		}
-		b.gates, b.claims = map[string]*gate{}, map[*claim]struct{}{}
+		b.gates, b.claims, b.inside = map[string]*gate{}, map[*claim]struct{}{}, map[string]bool{}
 	})
 }
 
@@ -66,6 +67,21 @@ func (b *Budget) due(n int) time.Duration {
 		return 0
 	}
 	return b.limiter.ReserveN(time.Now(), n).Delay()
+}
+
+// enter reports whether dir, which has no locks, is the caller's until leave.
+func (b *Budget) enter(dir string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was := b.inside[dir]
+	b.inside[dir] = true
+	return !was
+}
+
+func (b *Budget) leave(dir string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.inside, dir)
 }
 
 // gate returns the gate that all requests to an origin pass.

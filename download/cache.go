@@ -36,6 +36,10 @@ const locksDir = ".locks"
 // are linked. A source that is InPlace is leased where it is, and one that is HubCached in the
 // cache of the hub's tools, which PruneHub prunes.
 //
+// On a file system without locks each process fetches what it finds missing, and goes on with
+// no other's unfinished files; what is wrong never gets a final name there either. A Lease then
+// protects nothing, and Prune and PruneHub remove nothing but fail.
+//
 // It fails as [Manager.Plan] and [Manager.Run] do.
 func (c *Cache) Acquire(ctx context.Context, m *Manager, src source.Source, man *source.Manifest,
 	keep func(source.File) bool, report func(Progress),
@@ -79,7 +83,7 @@ func (c *Cache) lease(ctx context.Context, m *Manager, src source.Source, man *s
 	}
 	name := entryName(man.URI, man.Revision)
 	lock := flock.New(filepath.Join(store, locksDir, name+".lock"), flock.SetPermissions(fileMode))
-	if err := poll(ctx, lock.TryRLock, waitingFor(report, "Prune of "+store)); err != nil {
+	if _, err := m.take(ctx, store, lock.TryRLock, waitingFor(report, "Prune of "+store)); err != nil {
 		return nil, lockError(ctx, store, err)
 	}
 	used(lock)

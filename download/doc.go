@@ -31,7 +31,8 @@
 // A file appears under its final name only when its size and digest are right and its bytes
 // are on the disk. What has arrived is not fetched again, also after kill -9, but for at
 // most about a MiB for each connection. Nothing is written outside of the directory. What is not a
-// finished file lies in its folder .spinup.
+// finished file lies in its folder .spinup. On a file system without locks (flock) a file that was
+// not finished is fetched anew, and one that several processes want by each of them.
 //
 // # Errors
 //
@@ -46,5 +47,5 @@
 //
 // Progress is what Run yields, also while it waits for another process. The Manager's Logger
 // gets "range tried again" at level debug, and as warnings "resolve again", as nothing moves
-// meanwhile, and "file had wrong bytes and is fetched once more".
+// meanwhile, "file had wrong bytes and is fetched once more", and "file system without locks".
 package download

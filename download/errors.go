@@ -14,6 +14,8 @@ func diskError(op, target string, err error) error {
 		e.Kind, e.Hint = lifecycle.NoSpace, "free space or choose another directory"
 	case isReadOnly(err):
 		e.Kind, e.Hint = lifecycle.AccessDenied, "make the directory writable for this user or choose another"
+	case lacksLocks(err):
+		e.Kind, e.Hint = lifecycle.Invalid, "choose a directory whose file system has what is missing, as locks (flock)"
 	default:
 		e.Kind, e.Hint = lifecycle.Invalid, "remove what is in the way or choose another directory"
 	}

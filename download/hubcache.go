@@ -6,16 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
-	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"syscall"
 
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
-	"golang.org/x/sync/errgroup"
 )
 
 // A hubModel is the folder of a model in the cache of the Hugging Face Hub's tools. Its
@@ -26,6 +22,10 @@ type hubModel struct {
 	commit string
 	cache  source.HubCache
 	paths  map[string]source.File // a file of each blob, by the blob's name
+	proofs proofs
+
+	manager  *Manager
+	lockless bool // the file system has no locks
 }
 
 // hubLease brings the files of man to the cache that the tools of the hub share.
@@ -33,16 +33,21 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 	report func(Progress), a *Arrival,
 ) (*Lease, error) {
 	files, err := usable(man)
+	if err == nil {
+		err = checkDigests(files)
+	}
 	if err != nil {
 		return nil, err
 	}
-	h := &hubModel{uri: man.URI, dir: cache.Dir, commit: man.Revision, cache: cache, paths: map[string]source.File{}}
+	h := &hubModel{
+		uri: man.URI, dir: cache.Dir, commit: man.Revision, cache: cache, paths: map[string]source.File{}, manager: m,
+	}
 	for _, f := range files {
 		h.paths[f.Digest.Hex] = f
 	}
 	l := &Lease{Dir: filepath.Join(h.dir, "snapshots", h.commit), Manifest: man}
 	if err = h.enter(ctx, l, report); err == nil {
-		err = h.bring(ctx, m, src, files, report, a)
+		err = h.bring(ctx, src, files, report, a)
 	}
 	if err == nil || isReadOnly(err) && h.intact(ctx, files) {
 		return l, nil
@@ -53,35 +58,19 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 
 // bring fetches what is missing, and makes the snapshot of it. Meanwhile nothing of the
 // model is pruned.
-func (h *hubModel) bring(ctx context.Context, m *Manager, src source.Source, files []source.File, report func(Progress), a *Arrival) error {
+func (h *hubModel) bring(ctx context.Context, src source.Source, files []source.File, report func(Progress), a *Arrival) error {
 	busy, err := h.share(ctx, modelLease, report)
 	if err != nil {
 		return err
 	}
 	defer busy.Close() //nolint:errcheck // the kernel lets go of it in any case
-	if err := h.fill(ctx, m, src, report, a); err != nil {
+	if err := h.fill(ctx, src, report, a); err != nil {
 		return err
 	}
 	if err := h.link(files); err != nil {
 		return hubError(h.dir, err)
 	}
 	return nil
-}
-
-// intact reports whether a cache that cannot be written to has all the files.
-func (h *hubModel) intact(ctx context.Context, files []source.File) bool {
-	cache, err := os.OpenRoot(filepath.Dir(h.dir))
-	if err != nil {
-		return false
-	}
-	defer cache.Close() //nolint:errcheck // nothing was written
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, f := range files {
-		f.Path = path.Join(filepath.Base(h.dir), "snapshots", h.commit, f.Path)
-		group.Go(func() error { return verify(ctx, cache, f) })
-	}
-	return group.Wait() == nil
 }
 
 func isReadOnly(err error) bool {
@@ -96,64 +85,39 @@ func hubError(dir string, err error) error {
 	return e
 }
 
-// fill brings the blobs that are missing. While it does, it holds their locks, for which the
-// hub's tools wait; what those bring meanwhile is checked and not fetched.
-func (h *hubModel) fill(ctx context.Context, m *Manager, src source.Source, report func(Progress), a *Arrival) error {
-	held, unlock, err := h.lock(ctx, report)
+// fill brings the blobs that are missing. Until each is there it holds their locks, for which
+// the hub's tools wait; what those bring meanwhile is checked and not fetched.
+func (h *hubModel) fill(ctx context.Context, src source.Source, report func(Progress), a *Arrival) error {
+	held, err := h.lock(ctx, report)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	h.adopt(held)
+	defer func() { held.release(held.names()...) }()
+	h.adopt()
 	blobs, err := h.own(ctx)
 	if err != nil {
 		return err
 	}
-	plan, err := m.Plan(ctx, &source.Manifest{URI: h.uri, Files: blobs}, h.blobs())
+	plan, err := h.manager.Plan(ctx, &source.Manifest{URI: h.uri, Files: blobs}, h.blobs())
 	if err != nil {
 		return err
 	}
+	h.proofs.found(plan.found...)
+	plan.found = h.proofs.all()
+	plan.published = func(f source.File) { held.release(f.Path) }
+	held.keep(plan.names())
 	if plan.arrival = a; a != nil {
 		a.name = func(f source.File) string { return f.Digest.Hex }
 	}
-	if err := h.named(m.finish(ctx, &blobSource{src, h.paths}, plan, h.renamed(report))); err != nil {
+	if err := h.named(h.manager.finish(ctx, &blobSource{src, h.paths}, plan, h.renamed(report))); err != nil {
 		return err
 	}
-	h.sweep(held)
+	held.release(held.names()...)
+	h.sweepAll()
 	return nil
 }
 
 func (h *hubModel) names() []string { return slices.Sorted(maps.Keys(h.paths)) }
-
-// own returns the blobs that are for us to bring: not those that are links into the store
-// that all models share, where their bytes are right.
-func (h *hubModel) own(ctx context.Context) ([]source.File, error) {
-	cache, err := os.OpenRoot(filepath.Dir(h.dir))
-	if err != nil {
-		return nil, hubError(h.dir, err)
-	}
-	defer cache.Close() //nolint:errcheck // a directory has nothing to flush
-	names := h.names()
-	blobs := make([]source.File, len(names))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, name := range names {
-		group.Go(func() error {
-			f := h.paths[name]
-			f.Path = path.Join(filepath.Base(h.dir), "blobs", name)
-			info, err := cache.Lstat(f.Path)
-			if err == nil && info.Mode()&fs.ModeSymlink != 0 && verify(ctx, cache, f) == nil {
-				return nil
-			}
-			f.Path = name
-			blobs[i] = f
-			return nil
-		})
-	}
-	_ = group.Wait() // a blob that cannot be verified is fetched
-	blobs = slices.DeleteFunc(blobs, func(f source.File) bool { return f.Path == "" })
-	return blobs, lifecycle.FromContext(ctx, "download.Acquire", h.dir)
-}
 
 // named puts the path of a file into an error in place of its blob's name.
 func (h *hubModel) named(err error) error {

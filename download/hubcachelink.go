@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spinup-llm/spinup/source"
 )
@@ -35,13 +36,7 @@ func (h *hubModel) link(files []source.File) error {
 	}
 	defer root.Close() //nolint:errcheck // a directory has nothing to flush
 	for _, f := range files {
-		name := h.snapshot(f.Path)
-		put := symlink
-		if h.cache.NoLinks {
-			put = h.place
-		}
-		target := strings.Repeat("../", strings.Count(name, "/")) + "blobs/" + f.Digest.Hex
-		if err := put(root, target, name); err != nil {
+		if err := h.put(root, f); err != nil {
 			return err
 		}
 	}
@@ -58,6 +53,27 @@ func (h *hubModel) link(files []source.File) error {
 // snapshot is where a file is, below the model's folder.
 func (h *hubModel) snapshot(file string) string { return path.Join("snapshots", h.commit, file) }
 
+// put makes the path of f in the snapshot lead to its blob. Where the file system has no
+// symbolic links, as exFAT, SMB and some volumes of clouds, it does as it is told with
+// HF_HUB_DISABLE_SYMLINKS.
+func (h *hubModel) put(root *os.Root, f source.File) error {
+	name := h.snapshot(f.Path)
+	if !h.cache.NoLinks {
+		target := strings.Repeat("../", strings.Count(name, "/")) + "blobs/" + f.Digest.Hex
+		err := symlink(root, target, name)
+		if !lacksLinks(err) {
+			return err
+		}
+		h.cache.NoLinks = true // for this lease
+	}
+	return h.place(root, f.Digest.Hex, name)
+}
+
+// lacksLinks reports whether err is how file systems without symbolic links refuse one.
+func lacksLinks(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EPERM)
+}
+
 // symlink makes name a link to target, whatever it was.
 func symlink(root *os.Root, target, name string) error {
 	if now, err := root.Readlink(name); err == nil && now == target {
@@ -67,16 +83,22 @@ func symlink(root *os.Root, target, name string) error {
 }
 
 // place makes name the file itself: another name of the blob, or else a copy.
-func (h *hubModel) place(root *os.Root, target, name string) error {
-	blob, err := filepath.EvalSymlinks(filepath.Join(h.blobs(), path.Base(target)))
+func (h *hubModel) place(root *os.Root, blob, name string) error {
+	blob, err := filepath.EvalSymlinks(filepath.Join(h.blobs(), blob))
 	if err != nil {
 		return err
 	}
 	was, wasErr := os.Stat(filepath.Join(h.dir, name))
-	if is, err := os.Stat(blob); err == nil && wasErr == nil && os.SameFile(was, is) {
+	if is, err := os.Stat(blob); err == nil && wasErr == nil && (os.SameFile(was, is) || isCopy(was, is)) {
 		return nil
 	}
 	return arrive(root, name, func(next string) error { return duplicate(root, blob, filepath.Join(h.dir, next), next) })
+}
+
+// isCopy tells a copy that duplicate made by its time of modification, so that not each
+// start makes it anew.
+func isCopy(a, b os.FileInfo) bool {
+	return a.Mode().IsRegular() && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // duplicate gives the file from, at any path, the name that is absolute, and next in root.
@@ -94,18 +116,27 @@ func duplicate(root *os.Root, from, absolute, next string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	if err == nil {
+		err = flush(out) // its time is to speak for its bytes
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	if info, err := in.Stat(); err == nil {
+		_ = root.Chtimes(next, info.ModTime(), info.ModTime()) // else it is copied again
+	}
+	return nil
 }
 
 // adopt gives files that lie in the snapshot themselves, as tools without links leave them,
 // the names of the blobs that are missing. Whether they are right is looked at like all else.
-func (h *hubModel) adopt(missing []string) {
+func (h *hubModel) adopt() {
 	root, err := os.OpenRoot(h.dir)
 	if err != nil {
 		return
 	}
 	defer root.Close() //nolint:errcheck // a directory has nothing to flush
-	for _, name := range missing {
+	for _, name := range h.names() {
 		f := h.paths[name]
 		from := h.snapshot(f.Path)
 		if info, ok := regular(root, from); !ok || info.Size() != f.Size || h.has(name) {

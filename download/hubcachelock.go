@@ -44,24 +44,25 @@ func (h *hubModel) enter(ctx context.Context, l *Lease, report func(Progress)) e
 	return nil
 }
 
-// share takes one of our locks together with others who want the same to stay.
+// share takes one of our locks together with others who want the same to stay. Where there are
+// no locks, it returns one that holds nothing.
 func (h *hubModel) share(ctx context.Context, name string, report func(Progress)) (*flock.Flock, error) {
 	l := flock.New(filepath.Join(h.locks(), name+leaseSuffix), flock.SetPermissions(lockMode))
-	if err := poll(ctx, l.TryRLock, waitingFor(report, "a prune of "+h.dir)); err != nil {
+	held, err := h.manager.take(ctx, h.dir, l.TryRLock, waitingFor(report, "a prune of "+h.dir))
+	if err != nil {
 		return nil, lockError(ctx, h.dir, err)
 	}
+	h.lockless = !held
 	return l, nil
 }
 
 // lock takes the locks of all blobs that are not there, in the order of their names, so
 // that two of us never wait for each other. The tools of the hub hold one and wait for none.
-// While it waits, it reports what the others have brought.
-func (h *hubModel) lock(ctx context.Context, report func(Progress)) (held []string, unlock func(), err error) {
-	var locks []*flock.Flock
-	unlock = func() {
-		for _, l := range locks {
-			_ = l.Close() // the kernel lets go of it in any case
-		}
+// While it waits, it reports what the others have brought, and holds on to no lock of that.
+func (h *hubModel) lock(ctx context.Context, report func(Progress)) (*heldBlobs, error) {
+	held := new(heldBlobs)
+	if h.lockless { // there, Python's tools take the mere file for a lock that is held
+		return held, nil
 	}
 	for _, name := range h.names() {
 		if h.has(name) {
@@ -74,12 +75,14 @@ func (h *hubModel) lock(ctx context.Context, report func(Progress)) (held []stri
 			}
 		})
 		if err != nil {
-			unlock()
-			return nil, nil, lockError(ctx, h.locks(), err)
+			held.release(held.names()...)
+			return nil, lockError(ctx, h.locks(), err)
 		}
-		locks, held = append(locks, l), append(held, name)
+		if held.add(name, l); h.has(name) { // it was another who brought it
+			held.release(name)
+		}
 	}
-	return held, unlock, nil
+	return held, nil
 }
 
 // has reports whether the blob is there, by its size.

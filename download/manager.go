@@ -39,12 +39,14 @@ type Manager struct {
 	MinSpeed int64
 	// Attempts bounds consecutive tries of a range without a single new byte; 0 means 8.
 	Attempts int
-	// Logger receives debug records, and warnings of wrong bytes and of services that do not answer; nil means slog.Default.
+	// Logger receives debug records, and warnings of wrong bytes, of services that do not answer and of a file system without
+	// locks; nil means slog.Default.
 	Logger *slog.Logger
 
-	once   sync.Once
-	budget *Budget
-	_      struct{} // no unkeyed literals
+	once     sync.Once
+	budget   *Budget
+	lockless sync.Once // the warning
+	_        struct{}  // no unkeyed literals
 }
 
 // Fetch resolves src, plans, runs, and returns the manifest whose files now lie in dir.

@@ -16,8 +16,30 @@ type notes struct {
 }
 
 // openNotes writes the list anew, with what a plan found: without repetitions, and without
-// the torn line that a kill may have left.
-func openNotes(state *os.Root, found []journal.Verified) (*notes, error) {
+// the torn line that a kill may have left. Where others may add to it at the same time, it
+// is only added to.
+func openNotes(at *place, found []journal.Verified) (*notes, error) {
+	if !at.alone() {
+		if err := rewrite(at.state, found); err != nil {
+			return nil, err
+		}
+		found = nil
+	}
+	f, err := at.state.OpenFile(verifiedName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	n := &notes{file: f}
+	for _, v := range found {
+		if err := n.add(v); err != nil {
+			n.close()
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func rewrite(state *os.Root, found []journal.Verified) error {
 	records := readVerified(state)
 	if records == nil {
 		records = map[string]journal.Verified{}
@@ -29,14 +51,7 @@ func openNotes(state *os.Root, found []journal.Verified) (*notes, error) {
 	for _, file := range slices.Sorted(maps.Keys(records)) {
 		data = append(data, journal.Encode(records[file])...)
 	}
-	if err := replace(state, verifiedName, data); err != nil {
-		return nil, err
-	}
-	f, err := state.OpenFile(verifiedName, os.O_WRONLY|os.O_APPEND, fileMode)
-	if err != nil {
-		return nil, err
-	}
-	return &notes{file: f}, nil
+	return replace(state, verifiedName, data)
 }
 
 func (n *notes) add(v journal.Verified) error {

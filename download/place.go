@@ -1,6 +1,7 @@
 package download
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,6 +22,7 @@ const (
 
 	partialSuffix = ".partial"
 	journalSuffix = ".journal"
+	aloneSuffix   = ".alone" // a folder for the partial files of one run, where there are no locks
 
 	dirMode  = 0o755
 	fileMode = 0o644
@@ -45,6 +47,8 @@ func journalName(file string) string { return stem(file) + journalSuffix }
 type place struct {
 	root  *os.Root
 	state *os.Root // its folder stateDir
+	parts *os.Root // the folder for partial files and journals
+	at    string   // its path below root: stateDir, or one of this run alone
 
 	mu   sync.Mutex
 	dirs map[string]bool // that exist, and hold new files
@@ -66,15 +70,32 @@ func makePlace(dir string) (*place, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &place{root: root, state: state, dirs: map[string]bool{}}, nil
+	return &place{root: root, state: state, parts: state, at: stateDir, dirs: map[string]bool{}}, nil
 }
+
+// withdraw puts partial files where no other process writes to them. They end with the place.
+func (p *place) withdraw() error {
+	name := rand.Text() + aloneSuffix
+	if err := p.state.Mkdir(name, dirMode); err != nil {
+		return err
+	}
+	parts, err := p.state.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	p.parts, p.at = parts, path.Join(stateDir, name)
+	return nil
+}
+
+// alone reports whether other processes may write to the directory at the same time.
+func (p *place) alone() bool { return p.parts != p.state }
 
 // publish moves a partial file to its final name, replacing what is there.
 func (p *place) publish(file string) error {
 	if err := p.mkdir(path.Dir(file)); err != nil {
 		return err
 	}
-	return p.root.Rename(path.Join(stateDir, partialName(file)), file)
+	return p.root.Rename(path.Join(p.at, partialName(file)), file)
 }
 
 // mkdir makes a directory and those above it, once.
@@ -110,6 +131,10 @@ func (p *place) sync() error {
 }
 
 func (p *place) close() { // directories have nothing to flush
+	if p.alone() {
+		_ = p.parts.Close()
+		_ = p.root.RemoveAll(p.at) // what stays is swept
+	}
 	_ = p.state.Close()
 	_ = p.root.Close()
 }

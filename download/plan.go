@@ -24,7 +24,8 @@ type Plan struct {
 	origin string             // whose wish to be left alone concerns all that is fetched from it
 	found  []journal.Verified // hashed by Plan and right; Run notes them
 
-	arrival *Arrival // that readers wait for; nil when there is none
+	arrival   *Arrival          // that readers wait for; nil when there is none
+	published func(source.File) // is told what has got its final name, by whoever gave it that; may be nil
 }
 
 // A Range is a part of one file, in bytes.
@@ -102,6 +103,15 @@ func (p *Plan) files() []source.File {
 		}
 	}
 	return files
+}
+
+// names returns the paths of those files.
+func (p *Plan) names() []string {
+	var names []string
+	for _, f := range p.files() {
+		names = append(names, f.Path)
+	}
+	return names
 }
 
 // usable checks the names again, whoever made the manifest: what is written below dir

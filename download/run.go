@@ -105,13 +105,16 @@ func (r *run) do(ctx context.Context) error {
 	}
 	defer unlock()
 	sweep(r.place.state, files, time.Now())
-	if r.notes, err = openNotes(r.place.state, r.plan.found); err != nil {
+	if r.notes, err = openNotes(r.place, r.plan.found); err != nil {
 		return diskError("download.Run", r.plan.Dir, err)
 	}
 	defer r.notes.close()
 	findings, err := survey(ctx, r.plan.Dir, files, nil, false)
 	if err != nil {
 		return err
+	}
+	if r.place.alone() {
+		forgetParts(findings)
 	}
 	r.recognize(ctx, findings)
 	return r.assemble(ctx, findings)

@@ -7,7 +7,9 @@ import (
 )
 
 // journals reports whether it is worth it, and possible, to go on with the file after a kill.
-func (a *assembly) journals() bool { return a.file.Size > journalAbove && pinned(a.file) }
+func (a *assembly) journals() bool {
+	return a.file.Size > journalAbove && pinned(a.file) && !a.place.alone()
+}
 
 // startJournal writes a journal of segments. It comes before any change of the partial
 // file, so that no journal ever speaks of bytes that are not there.
@@ -21,11 +23,11 @@ func (a *assembly) startJournal(segments []journal.Segment) error {
 		data = append(data, journal.Encode(s)...)
 	}
 	name := journalName(a.file.Path)
-	if err := replace(a.place.state, name, data); err != nil {
+	if err := replace(a.place.parts, name, data); err != nil {
 		return err
 	}
 	var err error
-	a.journal, err = a.place.state.OpenFile(name, os.O_WRONLY|os.O_APPEND, fileMode)
+	a.journal, err = a.place.parts.OpenFile(name, os.O_WRONLY|os.O_APPEND, fileMode)
 	return err
 }
 

@@ -134,6 +134,13 @@ func (s *surveyor) look(ctx context.Context, f *finding) {
 	}
 }
 
+// forgetParts leaves partial files to those who may be at them.
+func forgetParts(findings []finding) {
+	for i := range findings {
+		findings[i].have, findings[i].allocated = nil, 0
+	}
+}
+
 // record says that the file that info describes holds the bytes of f.
 func record(f source.File, info fs.FileInfo) journal.Verified {
 	return journal.Verified{

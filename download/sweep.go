@@ -13,8 +13,8 @@ import (
 const deadAfter = 7 * 24 * time.Hour
 
 // sweep removes what killed processes left behind: journals without a partial file, and
-// old partial files that are not of the given files. It is called with the lock held, and
-// what it cannot remove stays.
+// old partial files that are not of the given files, or of a run that kept to itself. It is
+// called with the lock held, where there is one, and what it cannot remove stays.
 func sweep(state *os.Root, files []source.File, now time.Time) {
 	wanted := make(map[string]bool, len(files))
 	for _, f := range files {
@@ -25,6 +25,10 @@ func sweep(state *os.Root, files []source.File, now time.Time) {
 		return
 	}
 	for _, e := range entries {
+		if info, err := e.Info(); err == nil && strings.HasSuffix(e.Name(), aloneSuffix) && now.Sub(info.ModTime()) > deadAfter {
+			_ = state.RemoveAll(e.Name())
+			continue
+		}
 		base, isPartial := strings.CutSuffix(e.Name(), partialSuffix)
 		base, isJournal := strings.CutSuffix(base, journalSuffix)
 		if wanted[base] || !isPartial && !isJournal {

@@ -69,5 +69,8 @@ func (r *run) landed(ctx context.Context, p *part, buf []byte) ([]*part, error) 
 		return nil, err
 	}
 	r.meter.fileDone()
+	if r.plan.published != nil {
+		r.plan.published(f)
+	}
 	return nil, nil
 }

@@ -13,7 +13,8 @@ import (
 
 var (
 	schemeOnly = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]+):`)
-	hubID      = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$`)
+	// hubID has a revision of whatever can be a name in git.
+	hubID = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[^\s~^:?*\[\\\x00-\x20\x7f]{1,255})?$`)
 )
 
 const uriForms = "give a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, https://HOST/FOLDER/, or another URI with a registered scheme"

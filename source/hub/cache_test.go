@@ -103,11 +103,11 @@ func TestCacheOffline(t *testing.T) {
 
 	// what the listing names and is not there makes the copy incomplete
 	require.NoError(t, os.MkdirAll(filepath.Join(modelDir(h), "trees"), 0o755))
-	kept := `{"format_version":1,"files":{"config.json":{"size":2,"blob_id":"` + strings.Repeat("1", 40) + `"},"gone":{"size":2,"blob_id":"` + strings.Repeat("2", 40) + `"}}}`
+	kept := `{"format_version":1,"files":{"config.json":{"size":2,"blob_id":"` + strings.Repeat("1", 40) + `"},"gone.safetensors":{"size":2,"blob_id":"` + strings.Repeat("2", 40) + `"}}}`
 	require.NoError(t, os.WriteFile(filepath.Join(modelDir(h), "trees", sha+".json"), []byte(kept), 0o600))
 	_, err = open(t, "hf://acme/tiny", env).Resolve(t.Context())
 	require.ErrorIs(t, err, lifecycle.MissingFile)
-	require.ErrorContains(t, err, "gone is missing")
+	require.ErrorContains(t, err, "gone.safetensors is missing")
 }
 
 // While the hub cannot be had, the error says that there is a copy.

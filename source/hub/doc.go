@@ -12,6 +12,9 @@
 // for the link of a large file and reads all its ranges from there; a link that has expired
 // is asked for again.
 //
+// A caching proxy that knows no ranges works as well: one answer with all of the file serves
+// them, one after the other, which costs little more than the file's bytes.
+//
 // A model costs one request for the commit, one for each page of the tree, one for each large
 // file beside its ranges, and one for each small file and one more. A commit that lies in the
 // cache in full costs none.
@@ -46,14 +49,17 @@
 //   - HF_ENDPOINT: the hub; a path in it is kept
 //   - HF_TOKEN, else HUGGING_FACE_HUB_TOKEN, else the file HF_TOKEN_PATH (else HF_HOME/token,
 //     where HF_HOME is XDG_CACHE_HOME/huggingface or ~/.cache/huggingface); none of these with
-//     HF_HUB_DISABLE_IMPLICIT_TOKEN
+//     HF_HUB_DISABLE_IMPLICIT_TOKEN. Without HOME, "~" is the home that the system knows
 //   - HF_HUB_CACHE, else HUGGINGFACE_HUB_CACHE, else HF_HOME/hub: where download keeps the files,
 //     so that the tools of the hub find them, and finds theirs. "~" and variables in it, and in
 //     the other paths, are expanded
 //   - HF_HUB_DISABLE_SYMLINKS: snapshots have the files themselves, as further names of the
 //     blobs where the file system can do that, else as copies
 //   - HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE: no request is sent, and Resolve and Open read that
-//     cache. A model that is not there is NotFound
+//     cache. A model that is not there is NotFound, and MissingFile one without config.json or
+//     some of its weights; what else is missing is left out. A snapshot of files in place of
+//     links, without a listing, is leased where it is: the Source is then a [source.InPlace], its
+//     files have no digests, and nothing is written there
 //   - HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT: seconds that the hub, or the server of a
 //     large file, may take to answer; both 10. How long bytes may be awaited is download's
 //     StallTimeout.

@@ -49,7 +49,8 @@ func IsRepoID(id string) bool { return isRepoID(id) }
 // CheckAnswer says what is wrong with an answer to the request for a range of f.
 func CheckAnswer(status int, length int64, contentRange, coding string, f source.File, off, n int64) error {
 	h := http.Header{"Content-Range": {contentRange}, "Content-Encoding": {coding}}
-	_, err := newBody(&answer{Response: &http.Response{StatusCode: status, ContentLength: length, Header: h, Body: http.NoBody}}, f, off, n)
+	a := &answer{cancel: func() {}, Response: &http.Response{StatusCode: status, ContentLength: length, Header: h, Body: http.NoBody}}
+	_, err := a.read(f, off, n)
 	return err
 }
 

@@ -22,11 +22,17 @@ const id = "acme/tiny"
 // everything chooses all files.
 var everything = &hub.Options{AllowPatterns: []string{"*"}}
 
-// hermetic is the driver's Opener with env and nothing of the process's environment.
+// hermetic is the driver's Opener with env and nothing of the process's environment, nor of the
+// home that the system knows.
 func hermetic(env lifecycle.EnvVars, o *hub.Options) source.Opener {
 	opener := hub.Opener(o)
 	return func(ctx context.Context, u *url.URL, open *source.OpenOptions) (source.Source, error) {
-		open.Getenv = func(key string) string { return env[key] }
+		open.Getenv = func(key string) string {
+			if value, set := env[key]; set || key != "HOME" {
+				return value
+			}
+			return "/nowhere"
+		}
 		return opener(ctx, u, open)
 	}
 }

@@ -35,12 +35,33 @@ func (r *repo) resolveOffline(ctx context.Context) (*source.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range wanted.Files {
-		if _, err := os.Stat(r.cachedPath(sha, f.Path)); err != nil {
-			return nil, r.offlineError(opResolve, lifecycle.MissingFile, errors.New("the cache has no complete copy: "+f.Path+" is missing"))
+	return r.present(sha, wanted)
+}
+
+// present leaves out the files that the cache lacks, as who downloaded a choice of them wanted it.
+// Without those that every engine needs there is no model.
+func (r *repo) present(sha string, m *source.Manifest) (*source.Manifest, error) {
+	var needed string
+	there := m.Filter(func(f source.File) bool {
+		_, err := os.Stat(r.cachedPath(sha, f.Path))
+		if err != nil && needed == "" && isNeeded(f.Path) {
+			needed = f.Path
 		}
+		return err == nil
+	})
+	switch {
+	case needed != "":
+		return nil, r.offlineError(opResolve, lifecycle.MissingFile, errors.New("the cache has no complete copy: "+needed+" is missing"))
+	case len(there.Files) == 0:
+		return nil, r.offlineError(opResolve, lifecycle.MissingFile, errors.New("the cache has no file of it"))
 	}
-	return wanted, nil
+	return there, nil
+}
+
+// isNeeded reports of a file that was chosen whether there is no model without it. Of others
+// source.CheckModel knows.
+func isNeeded(name string) bool {
+	return name == "config.json" || isWeights(formatOf(name)) || strings.HasSuffix(name, ".index.json")
 }
 
 // cachedCommit returns what the revision meant when it was downloaded, or "".
@@ -64,9 +85,12 @@ func (r *repo) cachedPath(sha, file string) string {
 }
 
 func (r *repo) offlineError(op string, kind lifecycle.Kind, err error) error {
+	hint := "unset " + r.set.offline + ", download the model before, or give its directory as the source"
+	if r.dir() == "" {
+		hint = "this user has no home: set HF_HOME to the folder with the cache, or " + hint
+	}
 	return &lifecycle.Error{
-		Op: op, Kind: kind, Target: r.loc.String(), Err: fmt.Errorf("%s forbids to ask the hub, and %w", r.set.offline, err),
-		Hint: "unset " + r.set.offline + ", download the model before, or give its directory as the source",
+		Op: op, Kind: kind, Target: r.loc.String(), Err: fmt.Errorf("%s forbids to ask the hub, and %w", r.set.offline, err), Hint: hint,
 	}
 }
 
@@ -101,7 +125,7 @@ func linked(root, name string) (entry, error) {
 	target, linkErr := os.Readlink(name)
 	info, err := os.Stat(name)
 	e := entry{Path: filepath.ToSlash(rel), OID: filepath.Base(target)}
-	if linkErr != nil || err != nil {
+	if linkErr != nil || err != nil { // see inPlace
 		return entry{}, fmt.Errorf("its file %s is no link to a blob", e.Path)
 	}
 	e.Size = info.Size()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/internal/owed"
+	"github.com/spinup-llm/spinup/source/internal/streams"
 )
 
 const opRead = "source.Read"
@@ -38,13 +39,15 @@ func (r *repo) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCl
 	if n < f.Size {
 		ranges = fmt.Sprintf("bytes=%d-%d", off, off+n-1)
 	}
-	a, err := r.fetch(ctx, f, ranges)
+	want := streams.Range{Key: f.Path + " " + f.Version, Size: f.Size, Off: off, Len: n}
+	b, err := r.streams.Open(ctx, want, func(ctx context.Context) (streams.Answer, error) {
+		a, failed := r.fetch(ctx, f, ranges)
+		if failed != nil {
+			return streams.Answer{}, failed
+		}
+		return a.read(f, off, n)
+	})
 	if err != nil {
-		return nil, r.readError(ctx, f, err)
-	}
-	b, err := newBody(a, f, off, n)
-	if err != nil {
-		_ = a.Close()
 		return nil, r.readError(ctx, f, err)
 	}
 	return owed.New(ctx, b, n, func(err error) error { return r.readError(ctx, f, err) }), nil

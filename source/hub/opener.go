@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/streams"
 	"github.com/spinup-llm/spinup/source/internal/transport"
 )
 
@@ -28,7 +29,7 @@ type Options struct {
 // that it opens share one pool of connections, which are closed when idle for 30 s.
 //
 // Opening fails with kind Invalid where the URI or a setting is malformed. It reads the
-// token's file, and sends nothing.
+// token's file, and offline the names in the cache, and sends nothing.
 func Opener(o *Options) source.Opener {
 	if o == nil {
 		o = &Options{}
@@ -57,6 +58,9 @@ func Opener(o *Options) source.Opener {
 		if open != nil {
 			r.choice.other, r.choice.format = open.Choose, open.Format
 		}
+		if here := r.inPlace(); here != nil {
+			return here, nil
+		}
 		return r, nil
 	}
 }
@@ -68,7 +72,8 @@ type repo struct {
 	choice chooser
 	client *http.Client
 
-	small shortcut
+	small   shortcut
+	streams streams.Streams
 
 	mu       sync.Mutex
 	pins     map[pinKey]*pin

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -107,8 +108,20 @@ func home(env func(string) string) string {
 	if dir := env("XDG_CACHE_HOME"); dir != "" {
 		return filepath.Join(expand(dir, env), "huggingface")
 	}
-	if dir := cmp.Or(env("HOME"), env("USERPROFILE")); dir != "" {
+	if dir := userHome(env); dir != "" {
 		return filepath.Join(dir, ".cache", "huggingface")
+	}
+	return ""
+}
+
+// userHome is the home of the user, as the system knows it where no variable says: a service of
+// systemd has no HOME. It is "" where the system knows none either.
+func userHome(env func(string) string) string {
+	if dir := cmp.Or(env("HOME"), env("USERPROFILE")); dir != "" {
+		return dir
+	}
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
 	}
 	return ""
 }
@@ -135,7 +148,7 @@ var variables = regexp.MustCompile(`\$(\w+|\{[^}]*\})`)
 // expand resolves a leading "~", and then the variables that are set, as Python does.
 func expand(dir string, env func(string) string) string {
 	if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || rest[0] == '/') {
-		dir = cmp.Or(env("HOME"), env("USERPROFILE")) + rest
+		dir = userHome(env) + rest
 	}
 	return variables.ReplaceAllStringFunc(dir, func(name string) string {
 		return cmp.Or(env(strings.Trim(name, "${}")), name)

@@ -90,7 +90,10 @@ func (d *Dir) list(ctx context.Context, rel string) ([]source.File, error) {
 		return nil, err
 	}
 	entries, err := os.ReadDir(d.on(rel))
-	if err != nil {
+	switch {
+	case err != nil && rel != "" && errors.Is(err, fs.ErrPermission):
+		return nil, nil // lost+found of a volume, say: what is missing then, who needs it tells
+	case err != nil:
 		return nil, fault(opResolve, d.on(rel), err)
 	}
 	var all []source.File

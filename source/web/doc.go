@@ -22,8 +22,7 @@
 // neither is trusted about both, unless there is a digest.
 //
 // A server that does not know ranges works as well: an answer waits, for 30 s at most, for
-// the range that follows. Of several connections to one file each then fetches all of it;
-// let download take such files in one piece (download.Manager.PartSize).
+// the range that follows. Of each file one answer is read at a time, and other ranges wait for it.
 //
 // # Settings
 //

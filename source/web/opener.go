@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/streams"
 	"github.com/spinup-llm/spinup/source/internal/transport"
 )
 
@@ -44,7 +45,7 @@ type site struct {
 	auth   *auth // nil when there is none
 
 	single  atomic.Bool // the location is a file, not a folder
-	streams streams
+	streams streams.Streams
 }
 
 var _ source.Source = (*site)(nil)
