@@ -15,7 +15,9 @@ func readOnly(t *testing.T, dir string) (undo func()) {
 	if os.Geteuid() != 0 {
 		return readOnlyByMode(t, dir)
 	}
-	require.NoError(t, syscall.Mount(dir, dir, "", syscall.MS_BIND, ""))
+	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
+		t.Skipf("needs the right to mount a file system: %v", err)
+	}
 	undo = func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }
 	t.Cleanup(undo)
 	require.NoError(t, syscall.Mount("", dir, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
