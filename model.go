@@ -172,7 +172,7 @@ func (m *model) checkOptions() *source.CheckOptions {
 	skipped, _ := k.Extra["skip_tokenizer_init"].(bool)
 	return &source.CheckOptions{
 		NoTokenizer: elsewhere || skipped, NoWeights: k.LoadFormat == "dummy",
-		Safetensors: k.LoadFormat == streamer, Ranks: m.ranks(), Mistral: m.weightsFormat() == "mistral",
+		Safetensors: k.LoadFormat == streamer, Ranks: m.ranks(), Mistral: strings.EqualFold(k.LoadFormat, "mistral"),
 	}
 }
 
@@ -182,11 +182,17 @@ func (m *model) devices() int {
 		return 0
 	}
 	k := m.cfg.EngineKwargs
-	n := max(1, k.TensorParallelSize) * max(1, k.PipelineParallelSize)
-	for _, name := range []string{"data_parallel_size", "prefill_context_parallel_size"} { // one engine has all of them
-		if times, ok := driver.Plain(k.Kwargs()[name]).(int); ok {
-			n *= max(1, times)
-		}
+	times := func(name string) int {
+		n, _ := driver.Plain(k.Extra[name]).(int) // absent is 0
+		return max(1, n)
 	}
-	return n
+	n := max(1, k.TensorParallelSize) * max(1, k.PipelineParallelSize) * times("prefill_context_parallel_size")
+	switch {
+	case k.Extra["data_parallel_rank"] != nil: // the others are other engines
+		return n
+	case k.Extra["data_parallel_size_local"] != nil:
+		return n * times("data_parallel_size_local")
+	default:
+		return n * times("data_parallel_size")
+	}
 }

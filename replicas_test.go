@@ -488,15 +488,20 @@ func (p stingy) Acquire(_ context.Context, r replica.Request, _ lifecycle.Scope)
 	return nil, &lifecycle.Error{Op: "stingy", Kind: lifecycle.NoCapacity}
 }
 
-// One engine has all ranks of its model.
+// One engine has all ranks of its model that are on its node.
 func TestAReplicaAsksForTheDevicesOfAllItsRanks(t *testing.T) {
 	t.Parallel()
-	o, cfg, p := quiet(), tiny(), stingy{asked: make(chan int, 9)}
-	o.Provisioner, o.Engines = p, map[string]engine.Engine{"fake": fakeengine.Engine{}}
-	cfg.LLMEngine = "fake"
-	cfg.EngineKwargs.TensorParallelSize, cfg.EngineKwargs.PipelineParallelSize = 2, 3
-	cfg.EngineKwargs.Extra = map[string]any{"data_parallel_size": 4}
-	d := begin(t, o, cfg)
-	require.ErrorIs(t, d.Ready(t.Context()), lifecycle.NoCapacity)
-	require.Equal(t, 24, <-p.asked)
+	for want, extra := range map[int]map[string]any{
+		24: {"data_parallel_size": 4},
+		12: {"data_parallel_size": 4, "data_parallel_size_local": 2},
+		6:  {"data_parallel_size": 4, "data_parallel_rank": 0},
+	} {
+		o, cfg, p := quiet(), tiny(), stingy{asked: make(chan int, 9)}
+		o.Provisioner, o.Engines = p, map[string]engine.Engine{"fake": fakeengine.Engine{}}
+		cfg.LLMEngine = "fake"
+		cfg.EngineKwargs.TensorParallelSize, cfg.EngineKwargs.PipelineParallelSize, cfg.EngineKwargs.Extra = 2, 3, extra
+		d := begin(t, o, cfg)
+		require.ErrorIs(t, d.Ready(t.Context()), lifecycle.NoCapacity)
+		require.Equal(t, want, <-p.asked)
+	}
 }

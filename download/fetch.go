@@ -16,7 +16,7 @@ import (
 func (r *run) fetch(ctx context.Context, p *part) ([]*part, error) {
 	policy := r.m.policy()
 	for {
-		start := p.pos.Load()
+		start, others := p.pos.Load(), r.meter.fetched()
 		more, err := r.attempt(ctx, p)
 		if err == nil {
 			return more, nil
@@ -27,7 +27,11 @@ func (r *run) fetch(ctx context.Context, p *part) ([]*part, error) {
 		if errors.Is(err, errYield) {
 			return []*part{p}, nil
 		}
-		wait, again := policy.next(err, p.pos.Load()-start)
+		brought := p.pos.Load() - start
+		if lifecycle.KindOf(err) == lifecycle.Timeout { // it may wait for its turn: see source/internal/streams
+			brought = max(brought, r.meter.fetched()-others)
+		}
+		wait, again := policy.next(err, brought)
 		if !again {
 			return nil, r.final(p, err, policy.fails)
 		}

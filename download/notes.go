@@ -17,7 +17,7 @@ type notes struct {
 
 // openNotes writes the list anew, with what a plan found: without repetitions, and without
 // the torn line that a kill may have left. Where others may add to it at the same time, it
-// is only added to.
+// is only added to, on a line of its own.
 func openNotes(at *place, found []journal.Verified) (*notes, error) {
 	if !at.alone() {
 		if err := rewrite(at.state, found); err != nil {
@@ -30,6 +30,9 @@ func openNotes(at *place, found []journal.Verified) (*notes, error) {
 		return nil, err
 	}
 	n := &notes{file: f}
+	if at.alone() {
+		_, _ = f.WriteString("\n") // ends the line that a kill may have left; an empty one says nothing
+	}
 	for _, v := range found {
 		if err := n.add(v); err != nil {
 			n.close()

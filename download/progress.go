@@ -42,6 +42,13 @@ type meter struct {
 	averaged float64 // as if the rate before the beginning had been 0
 }
 
+// fetched is how many bytes the run has brought.
+func (t *meter) fetched() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now.Fetched
+}
+
 func newMeter(p *Plan) *meter {
 	began := time.Now()
 	var bytes int64

@@ -20,12 +20,12 @@ const (
 	lastPort  = 32767
 )
 
-// promised are the ports that engines of this process were given. What other processes were
+// promised are the addresses that engines of this process were given. What other processes were
 // given is known by claimNode.
 var promised = struct {
 	sync.Mutex
-	ports map[int]bool
-}{ports: map[int]bool{}}
+	addrs map[string]bool
+}{addrs: map[string]bool{}}
 
 // listenAddr returns the address for an engine, wanted or else free, and what gives it
 // back.
@@ -36,11 +36,10 @@ func listenAddr(ctx context.Context, wanted string) (addr string, release func()
 	if _, _, err = net.SplitHostPort(wanted); err != nil {
 		return "", nil, addrError(wanted, err)
 	}
-	port, ok := loopbackPort(wanted)
-	if !ok {
+	if !isOurs(wanted) {
 		return wanted, func() {}, nil
 	}
-	release, ok = claim(ctx, port)
+	release, ok := claim(ctx, wanted)
 	if !ok {
 		return "", nil, addrError(wanted, errors.New("the port belongs to another engine, which may not listen yet"))
 	}
@@ -51,10 +50,10 @@ func listenAddr(ctx context.Context, wanted string) (addr string, release func()
 	return wanted, release, nil
 }
 
-// loopbackPort is the port of an address that only this node reaches.
-func loopbackPort(addr string) (port int, ok bool) {
+// isOurs reports an address that only this node reaches, with a port of its own.
+func isOurs(addr string) bool {
 	a, err := netip.ParseAddrPort(addr)
-	return int(a.Port()), err == nil && a.Addr().IsLoopback()
+	return err == nil && a.Addr().IsLoopback() && a.Port() != 0
 }
 
 func addrError(addr string, err error) error {
@@ -67,11 +66,11 @@ func addrError(addr string, err error) error {
 func freeAddr(ctx context.Context) (addr string, release func(), err error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1) //nolint:gosec // any port will do
-		release, ok := claim(ctx, port)
+		addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		release, ok := claim(ctx, addr)
 		if !ok {
 			continue
 		}
-		addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		if tryListen(ctx, addr, &alone) == nil {
 			return addr, release, nil
 		}
@@ -88,35 +87,35 @@ func tryListen(ctx context.Context, addr string, how *net.ListenConfig) error {
 	return l.Close()
 }
 
-// claim keeps a port from the engines of all hosts of this node until release: an engine
+// claim keeps an address from the engines of all hosts of this node until release: an engine
 // may bind it minutes later, and vLLM shares a port with whoever else wants to (SO_REUSEPORT),
-// so that two would answer each other's requests. It returns false where another has the port.
-func claim(ctx context.Context, port int) (release func(), ok bool) {
-	if !promise(port) {
+// so that two would answer each other's requests. It returns false where another has it.
+func claim(ctx context.Context, addr string) (release func(), ok bool) {
+	if !promise(addr) {
 		return nil, false
 	}
-	releaseNode, ok := claimNode(ctx, port)
+	releaseNode, ok := claimNode(ctx, addr)
 	if !ok {
-		forget(port)
+		forget(addr)
 		return nil, false
 	}
-	return func() { releaseNode(); forget(port) }, true
+	return func() { releaseNode(); forget(addr) }, true
 }
 
-func promise(port int) bool {
+func promise(addr string) bool {
 	promised.Lock()
 	defer promised.Unlock()
-	if promised.ports[port] {
+	if promised.addrs[addr] {
 		return false
 	}
-	promised.ports[port] = true
+	promised.addrs[addr] = true
 	return true
 }
 
-func forget(port int) {
+func forget(addr string) {
 	promised.Lock()
 	defer promised.Unlock()
-	delete(promised.ports, port)
+	delete(promised.addrs, addr)
 }
 
 // reachable is where the host finds what listens on addr.

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// claimNode claims a port of loopback among the processes of its network namespace by a name
+// claimNode claims an address of loopback among the processes of its network namespace by a name
 // that ends with the process that holds it: an abstract unix socket. A system that knows none
 // claims nothing.
-func claimNode(ctx context.Context, port int) (release func(), ok bool) {
-	l, err := new(net.ListenConfig).Listen(ctx, "unix", "@spinup-port-"+strconv.Itoa(port))
+func claimNode(ctx context.Context, addr string) (release func(), ok bool) {
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", "@spinup-engine-"+addr)
 	if err != nil {
 		return func() {}, !errors.Is(err, unix.EADDRINUSE)
 	}

@@ -42,6 +42,13 @@ type Parser interface {
 	Explain(exit int) *lifecycle.Error
 }
 
+// A Forgetter is a Parser that takes back what it made of the last lines: they told of a failure, but the
+// engine serves. Optional.
+type Forgetter interface {
+	Parser
+	Forget()
+}
+
 // A KwargsChecker is an Engine that can refuse a Spec's Kwargs before there are files, so
 // that nothing is fetched for a configuration that cannot work. Optional.
 type KwargsChecker interface {

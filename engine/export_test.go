@@ -15,5 +15,5 @@ func TryFree(ctx context.Context, addr string) error { return tryListen(ctx, add
 func PromisedPorts() int {
 	promised.Lock()
 	defer promised.Unlock()
-	return len(promised.ports)
+	return len(promised.addrs)
 }

@@ -48,6 +48,15 @@ func (o *output) drain(each func(line string, events []lifecycle.Event)) {
 	})
 }
 
+// forget has the parser take back a failure, where it can.
+func (o *output) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if f, ok := o.parser.(Forgetter); ok {
+		f.Forget()
+	}
+}
+
 // explain asks the parser, which may return nil.
 func (o *output) explain(exit int) *lifecycle.Error {
 	o.mu.Lock()

@@ -145,6 +145,7 @@ func (p *Process) broke(ctx context.Context, err error) (e ending, over bool) {
 		case <-ctx.Done():
 			return e, true
 		case <-limit.C:
+			p.output.forget()
 			p.owner.Load().Logger.LogAttrs(ctx, slog.LevelWarn, "engine goes on: its output tells of a failure, but it is alive",
 				slog.String("model", p.model), slog.String("error", p.redact(err.Error())))
 			return ending{}, false

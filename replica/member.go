@@ -40,6 +40,7 @@ type member struct {
 	readySince time.Time
 	doubted    chan error   // of one: why it is in doubt
 	verdict    *verdict     // to come; nil without a doubt
+	noPlace    bool         // the provisioner had none
 	busySince  time.Time    // when its first request of those in flight came
 	idleSince  time.Time    // when its last request ended, or it was ready
 	bed        *bed         // nil: it never sleeps
@@ -57,6 +58,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	g := m.slot.generation
 	node, err := s.node(ctx, m, scope)
 	if err != nil {
+		m.noPlace = lifecycle.KindOf(err) == lifecycle.NoCapacity
 		return err
 	}
 	scope.Node = node.ID()
@@ -65,7 +67,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 	defer kill(nil)
 	defer s.giveBack(ctx, node)
 	stopKill := context.AfterFunc(ctx, func() { kill(context.Cause(ctx)) })
-	s.update(func() { m.NodeID = node.ID() })
+	s.update(func() { m.NodeID, m.slot.err = node.ID(), nil })
 	instance, err := g.start(life, scope, node)
 	if !stopKill() && err == nil {
 		err = lifecycle.FromContext(ctx, "replica.Start", m.ID)
@@ -76,7 +78,7 @@ func (s *Set) live(ctx context.Context, m *member) error {
 		return err
 	}
 	s.update(func() {
-		m.instance, m.served, m.slot.serving, m.slot.err, g.served = instance, true, true, nil, true
+		m.instance, m.served, m.slot.serving, g.served = instance, true, true, true
 		m.starting = time.Since(m.Since)
 		m.Stage, m.Since, m.readySince, m.idleSince = lifecycle.StageReady, time.Now(), time.Now(), time.Now()
 		m.bed = newBed(m)

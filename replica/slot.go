@@ -17,7 +17,7 @@ type slot struct {
 	cancel     context.CancelFunc
 	served     bool      // once
 	serving    bool      // its member is ready or in doubt
-	err        error     // why it gave up
+	err        error     // why it gave up; without a place it asks again nevertheless
 	last       error     // why its last member ended
 	restarts   int       // members after the first
 	failures   int       // in a row: members that ended before they had proved themselves
@@ -74,13 +74,12 @@ func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Durati
 		if forGood(err, sl, s.count(sl.generation) > 0) {
 			sl.err = err
 		}
-		noPlace := lifecycle.KindOf(err) == lifecycle.NoCapacity
-		over = ctx.Err() != nil || sl.err != nil && !noPlace
+		over = ctx.Err() != nil || sl.err != nil && !m.noPlace
 		if !over {
 			if !m.served || sl.failures > 2 {
 				wait = s.opts.Restart(sl.failures)
 			}
-			if !noPlace {
+			if !m.noPlace {
 				sl.restarts++
 			}
 			sl.retry = time.Now().Add(wait)

@@ -274,6 +274,10 @@ func TestWordsOfClientsAreNoDeath(t *testing.T) {
 	}, "\n") + "\n"
 	_, fatal := feed(t, engine.Spec{}, []byte(serving))
 	require.Nil(t, fatal)
+	p, fatal := feed(t, engine.Spec{}, []byte(serving+"(EngineCore pid=1) ERROR 03-04 10:05:00 [a.py:1] Worker proc VllmWorker-0 died unexpectedly, he said"))
+	require.NotNil(t, fatal)
+	p.(engine.Forgetter).Forget() // the engine is alive
+	require.NotContains(t, p.Explain(137).Error(), "VllmWorker-0")
 	dead := "(APIServer pid=1) ERROR 03-04 10:06:00 [async_llm.py:1] vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue."
 	_, fatal = feed(t, engine.Spec{}, []byte(serving+dead))
 	require.NotNil(t, fatal)

@@ -89,6 +89,9 @@ func (f *failures) reset() {
 	*f = failures{env: f.env, dir: f.dir, serving: true}
 }
 
+// Forget implements engine.Forgetter.
+func (p *parser) Forget() { p.failed.reset() }
+
 // readDeath reads what a process says of another one that died, and of the end to come.
 func (f *failures) readDeath(l line) string {
 	switch {
