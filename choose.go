@@ -19,8 +19,7 @@ func (s *startup) open(ctx context.Context) (source.Source, error) {
 	return mux.Open(ctx, s.source())
 }
 
-// weightsFormat is the form of weights that the configuration tells an engine to read, where that is not the
-// usual one.
+// weightsFormat is the form of weights that the configuration tells an engine to read, in vLLM's words.
 func (m *model) weightsFormat() string {
 	k := m.cfg.EngineKwargs
 	format := strings.ToLower(k.LoadFormat)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/spinup-llm/spinup/download"
+	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
@@ -199,11 +200,11 @@ func TestHubReadOnlyCacheIsNotHashed(t *testing.T) {
 	dir := h.acquire(t).Dir
 	require.NoError(t, os.RemoveAll(filepath.Join(filepath.Dir(h.dir), ".locks")))
 	swap(t, h.snapshot("weights"))
-	undo := readOnly(t, filepath.Dir(h.dir))
+	undo := testenv.ReadOnly(t, filepath.Dir(h.dir))
 	require.Equal(t, dir, h.acquire(t).Dir)
 	undo()
 	require.NoError(t, os.Chtimes(h.blob("weights"), time.Now(), time.Now()))
-	readOnly(t, filepath.Dir(h.dir))
+	testenv.ReadOnly(t, filepath.Dir(h.dir))
 	_, err := new(download.Cache).Acquire(t.Context(), nil, h.source(), nil, nil, nil)
 	require.ErrorIs(t, err, lifecycle.AccessDenied, "of other bytes nothing is known")
 }
@@ -221,8 +222,8 @@ func TestHubReadOnlyCacheWithLinksToOtherDisks(t *testing.T) {
 	moved := filepath.Join(disk, filepath.Base(h.dir))
 	require.NoError(t, os.Rename(h.dir, moved))
 	require.NoError(t, os.Symlink(moved, h.dir))
-	readOnly(t, disk)
-	readOnly(t, cache)
+	testenv.ReadOnly(t, disk)
+	testenv.ReadOnly(t, cache)
 	opens := h.opens()
 	require.Equal(t, dir, h.acquire(t).Dir)
 	require.Equal(t, opens, h.opens())

@@ -87,7 +87,7 @@ func (p *place) withdraw() error {
 	return nil
 }
 
-// alone reports whether other processes may write to the directory at the same time.
+// alone reports whether this run keeps to itself, as others may write to the directory at the same time.
 func (p *place) alone() bool { return p.parts != p.state }
 
 // publish moves a partial file to its final name, replacing what is there.

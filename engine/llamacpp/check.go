@@ -67,11 +67,8 @@ func checkFile(name string) (int64, error) {
 
 func checkHeader(name string, r io.Reader, size int64) error {
 	h, err := gguf.Read(r, size)
-	_, part, total, ok := split(name)
-	if !ok {
-		part, total = 1, 1
-	}
-	no, count := uint64(part), uint64(total)
+	_, part, total, _ := split(name)
+	no, count := uint64(part), uint64(total) //nolint:gosec // five digits each
 	switch {
 	case err != nil:
 	case count == 1 && h.Uint("split.count") > 1:

@@ -26,7 +26,7 @@ var companions = []string{
 
 var splitName = regexp.MustCompile(`^(.+)-(\d{5})-of-(\d{5})\.gguf$`)
 
-// split takes the name of a part of a model in several files apart.
+// split takes the name of a part of a model in several files apart; another is the one part of its own.
 func split(name string) (stem string, no, count int, ok bool) {
 	p := splitName.FindStringSubmatch(name)
 	if p == nil {
@@ -34,7 +34,10 @@ func split(name string) (stem string, no, count int, ok bool) {
 	}
 	no, _ = strconv.Atoi(p[2])    // five digits
 	count, _ = strconv.Atoi(p[3]) // the same
-	return p[1], no, count, 1 <= no && no <= count
+	if no < 1 || no > count {
+		return name, 1, 1, false
+	}
+	return p[1], no, count, true
 }
 
 func partName(stem string, no, count int) string {

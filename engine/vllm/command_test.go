@@ -344,54 +344,6 @@ func TestKVCacheOnTheCPU(t *testing.T) {
 	require.NotContains(t, line, "kv-cache", "vLLM profiles a GPU")
 }
 
-func TestCodeOfAnotherRepositoryMayBeFetched(t *testing.T) {
-	t.Parallel()
-	e := installation(t)
-	dir := model(t, randmodel.Options{})
-	edit(map[string]any{"auto_map": map[string]any{"AutoConfig": "org/x--conf.C"}})(t, dir)
-	spec := engine.Spec{ModelID: "m", Dir: dir, Addr: "127.0.0.1:1", Kwargs: map[string]any{"trust_remote_code": true}}
-	cmd, err := e.Command(spec)
-	require.NoError(t, err)
-	require.NotContains(t, cmd.Env, "HF_HUB_OFFLINE")
-	spec.Kwargs = nil
-	cmd, err = e.Command(spec)
-	require.NoError(t, err)
-	require.Contains(t, cmd.Env, "HF_HUB_OFFLINE")
-}
-
-func TestPartsOfAnotherRepositoryMayBeFetched(t *testing.T) {
-	t.Parallel()
-	e := installation(t)
-	for _, draft := range []any{map[string]any{"model": "org/draft"}, `{"model": "org/draft"}`, nil} {
-		dir := model(t, randmodel.Options{})
-		spec := engine.Spec{ModelID: "m", Dir: dir, Addr: "127.0.0.1:1", Kwargs: map[string]any{"speculative_config": draft}}
-		if draft == nil {
-			edit(map[string]any{"text_model_id": "org/text"})(t, dir)
-		}
-		cmd, err := e.Command(spec)
-		require.NoError(t, err)
-		require.NotContains(t, cmd.Env, "HF_HUB_OFFLINE")
-	}
-}
-
-// vLLM's own key would shut its door to ours, and accelerators that nobody gave are not seen.
-func TestWhatTheEngineMustNotHave(t *testing.T) {
-	t.Parallel()
-	spec := engine.Spec{
-		ModelID: "m", Dir: model(t, randmodel.Options{}), Addr: "127.0.0.1:1", Env: lifecycle.EnvVars{"VLLM_API_KEY": "x"},
-	}
-	cmd, err := installation(t).Command(spec)
-	require.NoError(t, err)
-	require.NotContains(t, cmd.Env, "VLLM_API_KEY")
-	require.Contains(t, cmd.Env, "CUDA_VISIBLE_DEVICES")
-	require.Empty(t, cmd.Env["CUDA_VISIBLE_DEVICES"])
-	spec.Devices = []string{"1", "0"}
-	cmd, err = installation(t).Command(spec)
-	require.NoError(t, err)
-	require.Equal(t, "1,0", cmd.Env["CUDA_VISIBLE_DEVICES"])
-	require.Equal(t, "PCI_BUS_ID", cmd.Env["CUDA_DEVICE_ORDER"])
-}
-
 func TestTraceIsAskedFor(t *testing.T) {
 	t.Parallel()
 	endpoint, err := url.Parse("http://127.0.0.1:4318/secret/v1/traces")

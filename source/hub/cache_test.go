@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/internal/hubtest"
+	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
@@ -257,30 +258,14 @@ func TestCacheReadOnly(t *testing.T) {
 	cache := filepath.Dir(modelDir(h))
 	require.NoError(t, os.RemoveAll(filepath.Join(cache, ".locks"))) // as another tool leaves it
 	require.NoError(t, os.RemoveAll(filepath.Join(modelDir(h), "blobs/.spinup")))
-	undo := readOnly(t, cache)
+	undo := testenv.ReadOnly(t, cache)
 	require.Equal(t, lease.Dir, acquire(t, open(t, "hf://acme/tiny", h.Env())).Dir)
 	require.Equal(t, 1, count(h, true, ""))
 	undo()
 	require.NoError(t, os.WriteFile(filepath.Join(lease.Dir, weights), []byte("damaged"), 0o600))
-	readOnly(t, cache)
+	testenv.ReadOnly(t, cache)
 	_, err := new(download.Cache).Acquire(t.Context(), nil, open(t, "hf://acme/tiny", h.Env()), nil, nil, nil)
 	require.ErrorIs(t, err, lifecycle.AccessDenied)
-}
-
-func readOnlyByMode(t *testing.T, dir string) (undo func()) {
-	t.Helper()
-	permit := func(mode os.FileMode) {
-		require.NoError(t, filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				return os.Chmod(name, mode)
-			}
-			return err
-		}))
-	}
-	permit(0o555)
-	undo = func() { permit(0o755) }
-	t.Cleanup(undo)
-	return undo
 }
 
 // Without links a snapshot has the files themselves.

@@ -1,0 +1,41 @@
+package spinup_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/fakeengine"
+	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/replica"
+	"github.com/stretchr/testify/require"
+)
+
+// stingy has nothing, and tells for how much it was asked.
+type stingy struct {
+	replica.Provisioner
+	asked chan int
+}
+
+func (p stingy) Acquire(_ context.Context, r replica.Request, _ lifecycle.Scope) (replica.Node, error) {
+	p.asked <- r.Devices
+	return nil, &lifecycle.Error{Op: "stingy", Kind: lifecycle.NoCapacity}
+}
+
+// One engine has all ranks of its model that are on its node.
+func TestAReplicaAsksForTheDevicesOfAllItsRanks(t *testing.T) {
+	t.Parallel()
+	for want, extra := range map[int]map[string]any{
+		24: {"data_parallel_size": 4},
+		12: {"data_parallel_size": 4, "data_parallel_size_local": 2},
+		6:  {"data_parallel_size": 4, "data_parallel_rank": 0},
+	} {
+		o, cfg, p := quiet(), tiny(), stingy{asked: make(chan int, 9)}
+		o.Provisioner, o.Engines = p, map[string]engine.Engine{"fake": fakeengine.Engine{}}
+		cfg.LLMEngine = "fake"
+		cfg.EngineKwargs.TensorParallelSize, cfg.EngineKwargs.PipelineParallelSize, cfg.EngineKwargs.Extra = 2, 3, extra
+		d := begin(t, o, cfg)
+		require.ErrorIs(t, d.Ready(t.Context()), lifecycle.NoCapacity)
+		require.Equal(t, want, <-p.asked)
+	}
+}
