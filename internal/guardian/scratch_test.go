@@ -57,8 +57,11 @@ func TestTrackersEndLast(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "multiprocessing.resource_tracker")
-	// It ends when its input does, which the shell that started it holds open.
-	text := "#!/bin/sh\necho tracks\ncat >/dev/null\ntouch " + filepath.Join(dir, "cleaned") + "\nsleep 100\n"
+	// Its input ends with the shell that started it. It starts no process, like Python's: that would
+	// be killed with the rest. Then it waits for nothing, and is not waited for.
+	never := filepath.Join(dir, "never")
+	require.NoError(t, syscall.Mkfifo(never, 0o600))
+	text := "#!/bin/sh\necho tracks\nwhile read -r line; do :; done\n: >" + filepath.Join(dir, "cleaned") + "\nread -r line <" + never + "\n"
 	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
 	g, output := start(t, shell("sleep 100 | "+script), nil)
 	_, err := io.ReadFull(g.Output, make([]byte, len("tracks\n")))
