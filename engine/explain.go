@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -97,16 +96,13 @@ func (p *Process) complete(err error, kind lifecycle.Kind, op string) error {
 	return &c
 }
 
-// secretsOf holds the values of the environments, and each line of a value of several, as
-// output comes by lines.
+// secretsOf holds the values of all environments, also where two give one name different values.
+// A number goes before the name, whose end tells what its value is.
 func secretsOf(envs ...lifecycle.EnvVars) lifecycle.EnvVars {
 	secrets := lifecycle.EnvVars{}
-	for _, env := range envs {
+	for i, env := range envs {
 		for k, v := range env {
-			secrets[k] = v
-			for i, line := range strings.Split(v, "\n") {
-				secrets[k+"\n"+strconv.Itoa(i)] = line
-			}
+			secrets[strconv.Itoa(i)+" "+k] = v
 		}
 	}
 	return secrets

@@ -15,6 +15,20 @@ import (
 
 const canary = "hf_canary9c1f"
 
+// Folders explain errors. A value that the driver replaces is one more, not one less.
+func TestFoldersStayInErrors(t *testing.T) {
+	t.Parallel()
+	env := lifecycle.EnvVars{"HF_HOME": "/srv/models/hf", "CUDA_PATH": "/usr/local/cuda", "STORE_KEY": "a-canary\nof-two-lines"}
+	said := "no such file: /srv/models/hf/x, /usr/local/cuda/lib, a-canary, of-two-lines, " + canary
+	require.Equal(t, "no such file: /srv/models/hf/x, /usr/local/cuda/lib, [redacted], [redacted], [redacted]",
+		engine.SecretsOf(lifecycle.EnvVars{"STORE_KEY": canary}, env).Redact(said))
+
+	spec := fakeengine.Spec(t, "leak", "crash")
+	spec.Env = env
+	p := start(t, spec, nil)
+	require.ErrorContains(t, p.Ready(t.Context()), "HF_HOME=/srv/models/hf")
+}
+
 func TestNoSecretLeaves(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"crash", "fatal", ""} {
