@@ -10,16 +10,21 @@ import (
 // A follower is a reader that knows whether it has read all that was written so far.
 type follower struct {
 	io.ReadCloser
-	waiting atomic.Bool // in Read, so what came before is dealt with
+	waiting atomic.Bool // in Read with nothing taken, so what came before is dealt with
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. It ceases to wait before it takes something, which is then neither
+// unread nor dealt with. Where the system cannot tell when, it waits until it has read.
 func (f *follower) Read(b []byte) (int, error) {
 	f.waiting.Store(true)
 	defer f.waiting.Store(false)
+	if awaitUnread(f.ReadCloser) == nil {
+		f.waiting.Store(false)
+	}
 	return f.ReadCloser.Read(b)
 }
 
+// behind looks at what is unread first: what is taken after that was written after that, too.
 func (f *follower) behind() bool { return unread(f.ReadCloser) || !f.waiting.Load() }
 
 // catchUp returns when the lines written up to now have been parsed: an answer of the

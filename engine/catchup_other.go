@@ -2,6 +2,11 @@
 
 package engine
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 func unread(io.Reader) bool { return false }
+
+func awaitUnread(io.Reader) error { return errors.ErrUnsupported }

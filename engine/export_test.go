@@ -1,6 +1,9 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // EachLine is fuzzed.
 var EachLine = eachLine
@@ -13,6 +16,12 @@ func TryFree(ctx context.Context, addr string) error { return tryListen(ctx, add
 
 // SecretsOf is what a process takes out of texts.
 var SecretsOf = secretsOf
+
+// Follow returns a reader of r, and whether it is behind.
+func Follow(r io.ReadCloser) (f io.Reader, behind func() bool) {
+	follow := &follower{ReadCloser: r}
+	return follow, follow.behind
+}
 
 // PromisedPorts counts the ports that engines hold.
 func PromisedPorts() int {
