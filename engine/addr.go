@@ -28,18 +28,19 @@ var promised = struct {
 }{addrs: map[string]bool{}}
 
 // listenAddr returns the address for an engine, wanted or else free, and what gives it
-// back.
-func listenAddr(ctx context.Context, wanted string) (addr string, release func(), err error) {
+// back. here says that the engine will run on this node.
+func listenAddr(ctx context.Context, wanted string, here bool) (addr string, release func(), err error) {
 	if wanted == "" {
 		return freeAddr(ctx)
 	}
 	if _, _, err = net.SplitHostPort(wanted); err != nil {
 		return "", nil, addrError(wanted, err)
 	}
-	if !isOurs(wanted) {
+	ours, ok := oursOf(wanted, here)
+	if !ok {
 		return wanted, func() {}, nil
 	}
-	release, ok := claim(ctx, wanted)
+	release, ok = claim(ctx, ours)
 	if !ok {
 		return "", nil, addrError(wanted, errors.New("the port belongs to another engine, which may not listen yet"))
 	}
@@ -50,10 +51,18 @@ func listenAddr(ctx context.Context, wanted string) (addr string, release func()
 	return wanted, release, nil
 }
 
-// isOurs reports an address that only this node reaches, with a port of its own.
-func isOurs(addr string) bool {
-	a, err := netip.ParseAddrPort(addr)
-	return err == nil && a.Addr().IsLoopback() && a.Port() != 0
+// oursOf is the address of loopback, with a port of its own, by which this node reaches what
+// listens on addr; false where there is none. localhost and all addresses are each node's own.
+func oursOf(addr string, here bool) (ours string, ok bool) {
+	ours = addr
+	switch host, port, _ := net.SplitHostPort(addr); {
+	case here && host == "localhost":
+		ours = net.JoinHostPort("127.0.0.1", port)
+	case here:
+		ours = reachable(addr)
+	}
+	a, err := netip.ParseAddrPort(ours)
+	return ours, err == nil && a.Addr().IsLoopback() && a.Port() != 0
 }
 
 func addrError(addr string, err error) error {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -64,6 +65,43 @@ func TestAddressOfAnotherHostsEngineIsRefused(t *testing.T) {
 	require.NoError(t, other.Process.Kill()) // nothing is left of the claim
 	_ = other.Wait()
 	start(t, spec, nil)
+}
+
+// What answers at 127.0.0.1 would pass for an engine that is to listen there among others.
+func TestAddressOfAnotherServerIsRefused(t *testing.T) {
+	t.Parallel()
+	other, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close()) }()
+	_, port, err := net.SplitHostPort(other.Addr().String())
+	require.NoError(t, err)
+	for _, host := range []string{"127.0.0.1", "localhost", "0.0.0.0", "::", ""} {
+		spec := fakeengine.Spec(t)
+		spec.Addr = net.JoinHostPort(host, port)
+		_, err = engine.Start(t.Context(), fakeengine.Engine{}, spec, nil)
+		require.ErrorIs(t, err, lifecycle.Invalid, spec.Addr)
+		if host == "127.0.0.1" {
+			continue
+		}
+		s := newStage() // where it runs, the address is free for all we know
+		p, err := engine.Start(t.Context(), fakeengine.Engine{}, spec, &engine.Options{Launcher: s})
+		require.NoError(t, err, spec.Addr)
+		s.end(0)
+		<-p.Done()
+	}
+}
+
+// One port is one engine's, whichever name of this node it is asked for by.
+func TestAddressUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	p := ready(t, fakeengine.Spec(t), nil)
+	for _, host := range []string{"localhost", "0.0.0.0", ""} {
+		spec := fakeengine.Spec(t)
+		spec.Addr = net.JoinHostPort(host, p.Endpoint().Port())
+		_, err := engine.Start(t.Context(), fakeengine.Engine{}, spec, nil)
+		require.ErrorContains(t, err, "belongs to another engine", spec.Addr)
+	}
+	require.NoError(t, p.Stop(t.Context()))
 }
 
 // A vLLM that starts is bound to its port, shares it and does not listen.

@@ -126,7 +126,8 @@ func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (order, erro
 	if err := e.Check(spec); err != nil {
 		return order{}, p.complete(err, lifecycle.Invalid, "engine.Check")
 	}
-	addr, release, err := listenAddr(ctx, spec.Addr)
+	_, here := p.owner.Load().Launcher.(Exec)
+	addr, release, err := listenAddr(ctx, spec.Addr, here)
 	if err != nil {
 		return order{}, err
 	}
