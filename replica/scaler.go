@@ -23,10 +23,13 @@ func (s *Set) scale(ctx context.Context) {
 	for {
 		s.mu.Lock()
 		g, changed := s.current, s.changed
-		s.mu.Unlock()
 		if g != of {
 			of, w, trend = g, window{}, Trend{}
+			if s.queue.length+s.missed > 0 { // whose demand may have come while the one before was looked at
+				s.demand()
+			}
 		}
+		s.mu.Unlock()
 		var tick <-chan time.Time
 		if c := g.opts.Scale; c != nil {
 			tick, changed = time.After(c.Interval), nil
@@ -69,7 +72,7 @@ func (s *Set) rescale(ctx context.Context, g *generation, w *window, t Trend) Tr
 	if want != l.Wanted {
 		s.update(func() {
 			if s.current == g && g.want == l.Wanted {
-				g.want = want
+				g.scaleTo(want)
 				if s.next != nil && s.next.opts.Scale != nil { // it goes on from there
 					s.next.want = s.next.bounded(want)
 				}

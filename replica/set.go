@@ -111,7 +111,10 @@ type generation struct {
 	opts   SetOptions
 	want   int
 	slots  []*slot
-	served bool // once
+	served bool // once, or those did that an Update replaced by none
+	// fromZero: its first replica was asked for while none was wanted. Nobody waits at a start to
+	// be told that there is no place; requests do, until another model gives one back.
+	fromZero bool
 }
 
 // NewSet returns a set that wants no replica yet, or Scale.Initial of them.
@@ -131,7 +134,7 @@ func NewSet(p Provisioner, start Start, opts *SetOptions) *Set {
 // While an Update runs, it is that of the new replicas too, within their bounds.
 func (s *Set) Want(n int) {
 	s.update(func() {
-		s.current.want = max(0, n)
+		s.current.scaleTo(max(0, n))
 		if s.next != nil {
 			s.next.want = s.next.bounded(s.current.want)
 		}
@@ -274,6 +277,12 @@ func (s *Set) told(g *generation) (n int) {
 		}
 	}
 	return n
+}
+
+// scaleTo has g want n replicas from now on.
+func (g *generation) scaleTo(n int) {
+	g.fromZero = g.fromZero || g.want == 0 && n > 0 && g.opts.Scale != nil
+	g.want = n
 }
 
 // bounded is n within the bounds of g's scaling.

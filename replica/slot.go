@@ -90,8 +90,8 @@ func (s *Set) after(ctx context.Context, m *member, err error) (wait time.Durati
 
 // forGood tells failures that would come again from those worth another start. A model
 // that has served before, on any replica, is given up only when its files or permissions
-// are gone. A place is waited for where this replica had one, or where the model had and
-// nothing serves it: else the others have what there is.
+// are gone. A place is waited for where this replica had one, or where nothing serves the
+// model and it had one or was scaled to zero: else the others have what there is.
 func forGood(err error, sl *slot, others bool) bool {
 	switch lifecycle.KindOf(err) {
 	case lifecycle.Throttled, lifecycle.Unavailable, lifecycle.Canceled:
@@ -99,7 +99,7 @@ func forGood(err error, sl *slot, others bool) bool {
 	case lifecycle.EngineFailed, lifecycle.Timeout, lifecycle.Unknown, lifecycle.NoSpace:
 		return err != nil && !sl.generation.served
 	case lifecycle.NoCapacity:
-		return !sl.served && (others || !sl.generation.served)
+		return !sl.served && (others || !sl.generation.served && !sl.generation.fromZero)
 	default:
 		return err != nil
 	}

@@ -87,6 +87,7 @@ func (s *Set) promote(ctx context.Context, next *generation) (old *generation, e
 			return
 		}
 		old, s.current = s.current, next
+		next.served, next.fromZero = next.served || old.served, next.fromZero || old.fromZero // where none of next had to start
 		old.cancel()
 	})
 	return old, err

@@ -48,7 +48,12 @@ func (p *scarce) Release(ctx context.Context, n replica.Node) error {
 // on is serving on a provisioner; stop ends the set and returns what Run did.
 func on(t *testing.T, p replica.Provisioner, m *memory, n int) (set *replica.Set, h http.Handler, stop func() error) {
 	t.Helper()
-	o := &replica.SetOptions{Scope: lifecycle.Scope{Model: "m"}, Logger: slog.New(slog.DiscardHandler)}
+	return scaledOn(t, p, m, n, nil)
+}
+
+func scaledOn(t *testing.T, p replica.Provisioner, m *memory, n int, scale *replica.Scaling) (set *replica.Set, h http.Handler, stop func() error) {
+	t.Helper()
+	o := &replica.SetOptions{Scope: lifecycle.Scope{Model: "m"}, Logger: slog.New(slog.DiscardHandler), Scale: scale}
 	set = replica.NewSet(p, m.start, o)
 	set.Want(n)
 	ctx, cancel := context.WithCancel(t.Context())
