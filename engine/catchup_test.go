@@ -31,7 +31,10 @@ func TestWhatIsTakenIsNotYetReadUp(t *testing.T) {
 	p := preempted{r, make(chan struct{}), make(chan struct{})}
 	from, behind := engine.Follow(p)
 	read := make(chan error, 1)
-	next := func() { _, err := from.Read(make([]byte, 64)); read <- err }
+	next := func() {
+		_, failed := from.Read(make([]byte, 64))
+		read <- failed
+	}
 	caughtUp := func() bool { return !behind() }
 
 	for range 3 {

@@ -42,7 +42,7 @@ func rawConn(r io.Reader) (syscall.RawConn, error) {
 func poll(fd uintptr) int16 {
 	look := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
 	for {
-		if _, err := unix.Poll(look, 0); err != unix.EINTR { //nolint:errorlint // as it is returned
+		if _, err := unix.Poll(look, 0); err != unix.EINTR {
 			return look[0].Revents
 		}
 	}
