@@ -20,7 +20,7 @@ const (
 	hostsModel   = "set model_loading_config.model_source"
 	hostsServer  = "the host needs the engine's HTTP server"
 	loopback     = "the engine listens on loopback only; ask for keys and speak TLS where clients come in"
-	longNames    = "write tensor_parallel_size or pipeline_parallel_size: by them the host counts accelerators"
+	longNames    = "write tensor_parallel_size, pipeline_parallel_size or data_parallel_size: by them the host counts accelerators"
 )
 
 // reserved are the options that this package sets, or that would cut the host off from the
@@ -33,13 +33,14 @@ var reserved = map[string]string{
 	"grpc_mode": hostsServer, "smg_grpc_mode": hostsServer, "encoder_only": hostsServer, "use_ray": "the host starts the processes",
 	"nnodes": "a replica is on one node", "node_rank": "a replica is on one node", "dist_init_addr": "a replica is on one node",
 	"config": "write the options into engine_kwargs", "tp_size": longNames, "pp_size": longNames,
+	"dp_size": longNames,
 }
 
 // elsewhere are the names that vLLM has for an option.
 var elsewhere = map[string]string{ //nolint:gosec // names, not credentials
 	"max_model_len": "context_length", "max_num_seqs": "max_running_requests", "gpu_memory_utilization": "mem_fraction_static",
 	"enforce_eager": "disable_cuda_graph", "max_num_batched_tokens": "chunked_prefill_size",
-	"enable_prefix_caching": "disable_radix_cache, with the other sense", "data_parallel_size": "dp_size", "seed": "random_seed",
+	"enable_prefix_caching": "disable_radix_cache, with the other sense", "seed": "random_seed",
 	"compilation_config": "enable_torch_compile",
 }
 

@@ -98,6 +98,8 @@ func TestWrongOptions(t *testing.T) {
 		"qqqq":           {1, "--help"},
 		"host":           {"0.0.0.0", "the host chooses"},
 		"tp_size":        {2, "tensor_parallel_size"},
+		"pp_size":        {2, "pipeline_parallel_size"},
+		"dp_size":        {2, "data_parallel_size"},
 		"api_key":        {"x", "where clients come in"},
 		"is_embedding":   {"yes", "--help"},
 		"context_length": {true, "--help"},
