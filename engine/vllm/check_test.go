@@ -110,7 +110,7 @@ var modelCases = map[string]checkCase{
 	"too long, in k":         {spec: kwargs("max_model_len", "17k"), kind: lifecycle.Invalid, target: "engine_kwargs.max_model_len", hint: "16384 or less"},
 	"as long as it gets":     {spec: kwargs("max_model_len", "16K")},
 	"fitted by vLLM":         {spec: kwargs("max_model_len", "auto")},
-	"no length":              {spec: kwargs("max_model_len", "long"), kind: lifecycle.Invalid, target: "engine_kwargs.max_model_len", hint: "8192"},
+	"no length":              {spec: kwargs("max_model_len", "long"), kind: lifecycle.Invalid, target: "engine_kwargs.max_model_len", hint: "8192, or -1"},
 	"too long, allowed":      {spec: engine.Spec{Kwargs: map[string]any{"max_model_len": 99999}, Env: lifecycle.EnvVars{"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"}}},
 	"stretched":              {damage: edit(map[string]any{"rope_scaling": map[string]any{"type": "linear", "factor": 4.0}}), spec: kwargs("max_model_len", 65536)},
 	"stretched by yarn":      {damage: edit(map[string]any{"rope_scaling": map[string]any{"rope_type": "yarn", "factor": 4.0}}), spec: kwargs("max_model_len", 65536)},

@@ -119,7 +119,7 @@ func (c *check) length(cfg modelConfig) error {
 	}
 	want, ok := humanInt(given)
 	if !ok || want < -1 || want == 0 {
-		return invalidKwarg("max_model_len", fmt.Sprintf("%v is no length", given), `give a count of tokens such as 8192, "8k" or "auto"`)
+		return invalidKwarg("max_model_len", fmt.Sprintf("%v is no length", given), "give a count of tokens such as 8192, or -1 for as many as fit")
 	}
 	derived, key := cfg.derivedLen()
 	longer, _ := cfg.text["model_max_length"].(float64) // absent is 0

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,10 +65,9 @@ func isLocal(spec engine.Spec) bool {
 	if spec.Dir == "" || spec.Weights != nil || borrows(spec) {
 		return false
 	}
-	paths := []any{
+	paths := append(adapterPaths(spec.Kwargs),
 		spec.Kwargs["tokenizer"], spec.Kwargs["hf_config_path"], spec.Kwargs["spec_model"],
-		draftModel(spec.Kwargs["speculative_config"]),
-	}
+		draftModel(spec.Kwargs["speculative_config"]))
 	for _, p := range paths {
 		if s := text(p); s != "" && !filepath.IsAbs(s) && !strings.HasPrefix(s, "[") {
 			return false
@@ -78,11 +78,42 @@ func isLocal(spec engine.Spec) bool {
 
 // draftModel is what a speculative_config, which may be written as JSON, names.
 func draftModel(config any) any {
-	m := asMap(config)
-	if m == nil {
-		_ = json.Unmarshal([]byte(text(config)), &m) // what is no JSON is vLLM's to refuse
-	}
+	m, _ := fromJSON(config).(map[string]any) // what is none is vLLM's to refuse
 	return m["model"]
+}
+
+// adapterPaths are those in lora_modules, a list of {name, path} or "name=path", and in
+// default_mm_loras, which has one for each modality. Every map may be written as JSON.
+func adapterPaths(kwargs map[string]any) (paths []any) {
+	given := fromJSON(kwargs["lora_modules"])
+	modules, several := given.([]any)
+	if !several {
+		modules = []any{given}
+	}
+	for _, module := range modules {
+		switch m := fromJSON(module).(type) {
+		case map[string]any:
+			paths = append(paths, m["path"])
+		case string:
+			_, path, _ := strings.Cut(m, "=")
+			paths = append(paths, path)
+		}
+	}
+	byModality, _ := fromJSON(kwargs["default_mm_loras"]).(map[string]any) // what is none is vLLM's to refuse
+	return slices.AppendSeq(paths, maps.Values(byModality))
+}
+
+// fromJSON is a plain v, which may be written as JSON.
+func fromJSON(v any) any {
+	plain, err := plainValue(v)
+	if err != nil {
+		return nil
+	}
+	var parsed any
+	if s, isText := plain.(string); isText && json.Unmarshal([]byte(s), &parsed) == nil {
+		return parsed
+	}
+	return plain
 }
 
 // borrows reports whether code or parts of the model lie in another repository.

@@ -39,6 +39,38 @@ func TestPartsOfAnotherRepositoryMayBeFetched(t *testing.T) {
 	}
 }
 
+func TestAdaptersOfTheHubMayBeFetched(t *testing.T) {
+	t.Parallel()
+	e := installation(t)
+	dir := model(t, randmodel.Options{})
+	type module struct {
+		Name string `json:"name"`
+		Path string `json:"path"`
+	}
+	for name, hub := range map[string][]any{
+		"lora_modules": {
+			[]any{map[string]any{"name": "a", "path": "/here"}, map[string]any{"name": "b", "path": "org/b"}},
+			[]module{{"a", "org/a"}}, []string{"a=org/a"}, []any{`{"name":"a","path":"org/a"}`}, `{"name":"a","path":"org/a"}`,
+		},
+		"default_mm_loras": {map[string]any{"image": "/here", "audio": "org/audio"}, map[string]string{"audio": "org/audio"}, `{"audio":"org/audio"}`},
+	} {
+		for _, value := range hub {
+			spec := engine.Spec{ModelID: "m", Dir: dir, Addr: "127.0.0.1:1", Kwargs: map[string]any{name: value}}
+			cmd, err := e.Command(spec)
+			require.NoError(t, err)
+			require.NotContains(t, cmd.Env, "HF_HUB_OFFLINE", "%v", value)
+		}
+	}
+	for name, here := range map[string]any{
+		"lora_modules": []any{map[string]any{"name": "a", "path": "/here"}, "b=/there"}, "default_mm_loras": map[string]any{"audio": "/here"},
+	} {
+		spec := engine.Spec{ModelID: "m", Dir: dir, Addr: "127.0.0.1:1", Kwargs: map[string]any{name: here}}
+		cmd, err := e.Command(spec)
+		require.NoError(t, err)
+		require.Contains(t, cmd.Env, "HF_HUB_OFFLINE", "%v", here)
+	}
+}
+
 // vLLM's own key would shut its door to ours, and accelerators that nobody gave are not seen.
 func TestWhatTheEngineMustNotHave(t *testing.T) {
 	t.Parallel()

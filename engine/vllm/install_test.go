@@ -94,6 +94,7 @@ class BaseFrontendArgs:
 
     lora_modules: list[LoRAModulePath] | None = None
     """More words."""
+    default_mm_loras: dict[str, str] | None = None
     chat_template: str | None = None
     default_chat_template_kwargs: dict[str, Any] | None = None
     enable_auto_tool_choice: bool = False
