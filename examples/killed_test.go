@@ -20,7 +20,7 @@ import (
 // TestKilledHostLeavesNoVLLM kills serve with -9 while vLLM imports, loads, compiles and
 // serves, and holds the promise: 2 s later no process of it lives. SPINUP_SOAK is the number
 // of kills at each of these moments, 1 by default; without it other tests keep the machine
-// busy meanwhile, and it may take 10 s.
+// busy meanwhile, and it may take a minute.
 func TestKilledHostLeavesNoVLLM(t *testing.T) {
 	t.Parallel()
 	vllm := testenv.VLLM(t)
@@ -68,7 +68,7 @@ func killAt(t *testing.T, stage, vllm, model string) {
 	}
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	within, killed := 10*time.Second, time.Now()
+	within, killed := time.Minute, time.Now()
 	if os.Getenv("SPINUP_SOAK") != "" {
 		within = 2 * time.Second
 	}

@@ -35,6 +35,8 @@ func run(ctx context.Context, args []string) error {
 	if *revision != "" {
 		if scheme, _, ok := strings.Cut(uri, "://"); ok && scheme != "hf" {
 			return cli.Usage(flags, "-revision is for models of the hub; "+scheme+":// has none")
+		} else if _, err := os.Stat(uri); !ok && err == nil {
+			return cli.Usage(flags, "-revision is for models of the hub; "+uri+" is a path here")
 		}
 		uri += "@" + *revision
 	}
