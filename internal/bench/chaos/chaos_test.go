@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 func TestEveryFaultOnce(t *testing.T) {
 	var out bytes.Buffer
 	err := run(t.Context(), []string{
-		"-model", "../../../examples/quickstart/model", "-kills", "1", "-rate", "4", "-duration", "500ms", "-stall", "1s", "-pause", "100ms",
+		"-model", "../../../examples/quickstart/model", "-kills", "1", "-rate", "4", "-duration", "500ms", "-stall", "5s", "-pause", "100ms",
 	}, &out, t.Output())
 	t.Log(out.String())
 	require.NoError(t, err)
