@@ -108,7 +108,9 @@ func (p *Process) own(opts *Options) lifecycle.Scope {
 	o.marks.Emit = p.log.Append
 	upward := shared.Emit
 	shared.Emit = func(ev lifecycle.Event) {
-		ev.Time = time.Now() // the same in both logs
+		if ev.Time.IsZero() {
+			ev.Time = time.Now() // the same in both logs
+		}
 		p.log.Append(ev)
 		if upward != nil {
 			upward(ev)

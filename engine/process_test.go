@@ -51,7 +51,7 @@ func TestServesAndStops(t *testing.T) {
 		"begin ready", "end ready", "begin stopped", "end stopped",
 	}, stagesOf(events))
 	tl := lifecycle.TimelineOf(slices.Values(events))
-	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01)
+	require.Zero(t, tl.Unattributed(""))
 }
 
 func TestFailuresAreExplained(t *testing.T) {
@@ -102,7 +102,7 @@ func TestExitAfterReadyIsFailureWhateverItsCode(t *testing.T) {
 	for _, code := range []int{0, 7} {
 		p := ready(t, fakeengine.Spec(t), nil)
 		ask(t, http.MethodPost, p.Endpoint().JoinPath("exit").ResolveReference(&url.URL{RawQuery: fmt.Sprintf("code=%d", code)}))
-		within(t, time.Second, "failure seen", p.Down())
+		within(t, 10*time.Second, "failure seen", p.Down())
 		within(t, 10*time.Second, "end", p.Done())
 		require.ErrorContains(t, p.Err(), fmt.Sprintf("exit %d", code))
 		require.ErrorIs(t, p.Err(), lifecycle.EngineFailed)

@@ -29,6 +29,16 @@ func newStages(root lifecycle.Scope, redact func(string) string) *stages {
 	return &stages{root: root, redact: redact, woken: make(chan struct{}, 1), moved: time.Now(), idle: newSignal()}
 }
 
+// at is s with events of the moment t: what ends and what begins with it leave nothing between them.
+func at(s lifecycle.Scope, t time.Time) lifecycle.Scope {
+	emit := s.Emit
+	s.Emit = func(e lifecycle.Event) {
+		e.Time = t
+		emit(e)
+	}
+	return s
+}
+
 // begin ends the open stage and opens another.
 func (s *stages) begin(stage lifecycle.Stage, message string) {
 	s.mu.Lock()
@@ -37,9 +47,15 @@ func (s *stages) begin(stage lifecycle.Stage, message string) {
 }
 
 func (s *stages) beginLocked(stage lifecycle.Stage, message string) {
-	s.closeLocked(nil)
-	s.open, s.stage = s.root.Begin(stage, message), stage
+	now := time.Now()
+	s.closeLocked(now, nil)
+	s.openLocked(now, stage, message)
 	s.progressed()
+}
+
+func (s *stages) openLocked(now time.Time, stage lifecycle.Stage, message string) {
+	s.open, s.stage = at(s.root, now).Begin(stage, message), stage
+	s.open.Emit = s.root.Emit
 }
 
 // preload opens the stage of a process that is told its model later.
@@ -69,8 +85,9 @@ func (s *stages) adopt(root lifecycle.Scope, from string) {
 	switch {
 	case s.sealed: // it has ended, which Start will tell
 	case s.ahead:
-		s.open.Close(nil)
-		s.open = root.Begin(lifecycle.StagePreload, "begun by "+from)
+		now := time.Now()
+		s.closeLocked(now, nil)
+		s.openLocked(now, lifecycle.StagePreload, "begun by "+from)
 	default:
 		root.Skip(lifecycle.StagePreload, "done by "+from)
 	}
@@ -83,23 +100,25 @@ func (s *stages) preloadedLocked() {
 		s.beginLocked(lifecycle.StageEngineConfig, "")
 		return
 	}
-	s.closeLocked(nil)
+	s.closeLocked(time.Now(), nil)
 }
 
 // skip says why there is no preload, or none any more.
 func (s *stages) skip(why error) { s.root.Skip(lifecycle.StagePreload, s.redact(why.Error())) }
 
-// close ends the open stage, if there is one.
-func (s *stages) close(err error) {
+// close ends the open stage, if there is one, and says when.
+func (s *stages) close(err error) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closeLocked(err)
+	now := time.Now()
+	s.closeLocked(now, err)
 	s.sealed = true
+	return now
 }
 
-func (s *stages) closeLocked(err error) {
+func (s *stages) closeLocked(now time.Time, err error) {
 	if s.stage != "" {
-		s.open.Close(err)
+		at(s.open, now).Close(err)
 		s.stage = ""
 	}
 }

@@ -162,8 +162,8 @@ func (p *Process) aliveSoon(ctx context.Context) bool {
 }
 
 func (p *Process) serve() {
-	p.stages.close(nil)
-	p.owner.Load().marks.Mark(lifecycle.StageReady, p.url.String())
+	now := p.stages.close(nil)
+	at(p.owner.Load().marks, now).Mark(lifecycle.StageReady, p.url.String())
 	p.serving.send()
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,20 +72,24 @@ func TestRealStart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 0, load.Running)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	tl := lifecycle.TimelineOf(p.Events(ctx))
+	var events []lifecycle.Event
+	for e := range p.Events(t.Context()) {
+		if events = append(events, e); e.Stage == lifecycle.StageReady && e.Phase == lifecycle.End {
+			break
+		}
+	}
+	tl := lifecycle.TimelineOf(slices.Values(events))
 	var stages []string
 	for s := range tl.All() {
 		stages = append(stages, string(s.Stage))
 	}
 	require.Equal(t, "check preload "+onCPUStages+" warmup ready", strings.Join(stages, " "))
-	require.Less(t, tl.Unattributed("").Seconds(), 0.02*tl.Startup("").Seconds()+0.01)
+	require.Zero(t, tl.Unattributed(""))
 
 	killScheduler(t, launcher.pid)
 	select {
 	case <-p.Down():
-	case <-time.After(time.Second):
+	case <-time.After(30 * time.Second):
 		require.Fail(t, "the death was not seen in time")
 	}
 	<-p.Done()
