@@ -67,6 +67,15 @@ type watched struct {
 func (w watched) Launch(context.Context, engine.Command) (engine.Handle, error) { return w, nil }
 func (w watched) Lost() <-chan engine.Death                                     { return w.lost }
 
+// served is a stage behind which something answers at addr.
+type served struct {
+	*stage
+	addr string
+}
+
+func (s served) Launch(context.Context, engine.Command) (engine.Handle, error) { return s, nil }
+func (s served) Addr() string                                                  { return s.addr }
+
 // numbered is an engine whose output lines are indexes of events.
 type numbered struct {
 	fakeengine.Engine

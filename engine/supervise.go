@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -14,6 +16,7 @@ const (
 	drainWithin = 500 * time.Millisecond // for the output up to a failure to arrive
 	causeWithin = time.Second            // for the death behind a failed request to be seen
 	doubtFor    = 2 * time.Second        // an engine that breaks says so by then
+	silentFor   = 10 * time.Second       // a busy one that is well says so by then
 )
 
 // An ending is the first reason for which a process ends.
@@ -125,16 +128,27 @@ func (p *Process) watch(ctx context.Context, probed, broken <-chan error) ending
 }
 
 // broke decides whether a failure that the output tells of ends the engine. One that serves may only
-// have written what a client or a model says: it goes on while it says that it is alive.
+// have written what a client or a model says: it goes on while it says that it is alive, and may
+// be slow to say so.
 func (p *Process) broke(ctx context.Context, err error) (e ending, over bool) {
 	e = ending{broken: true, err: err}
 	if !p.serving.isSent() || p.command.AlivePath == "" {
 		return e, true
 	}
-	limit, tick := time.NewTimer(doubtFor), time.NewTicker(askLate)
-	defer limit.Stop()
+	tick := time.NewTicker(askLate)
 	defer tick.Stop()
-	for p.aliveSoon(ctx) {
+	began := time.Now()
+	for heard := began; ; {
+		said := p.aliveSoon(ctx)
+		switch {
+		case said == nil && time.Since(began) >= doubtFor:
+			p.goOn(ctx, err)
+			return ending{}, false
+		case said == nil:
+			heard = time.Now()
+		case denied(said), time.Since(heard) >= silentFor:
+			return e, true
+		}
 		select {
 		case d := <-p.lost():
 			return ending{death: &d}, true
@@ -144,21 +158,27 @@ func (p *Process) broke(ctx context.Context, err error) (e ending, over bool) {
 			return e, true
 		case <-ctx.Done():
 			return e, true
-		case <-limit.C:
-			p.output.forget()
-			p.owner.Load().Logger.LogAttrs(ctx, slog.LevelWarn, "engine goes on: its output tells of a failure, but it is alive",
-				slog.String("model", p.model), slog.String("error", p.redact(err.Error())))
-			return ending{}, false
 		case <-tick.C:
 		}
 	}
-	return e, true
 }
 
-func (p *Process) aliveSoon(ctx context.Context) bool {
+func (p *Process) aliveSoon(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, causeWithin)
 	defer cancel()
-	return p.Alive(ctx) == nil
+	return p.Alive(ctx)
+}
+
+// denied tells a no from no answer.
+func denied(said error) bool {
+	return errors.Is(said, lifecycle.EngineFailed) || errors.Is(said, syscall.ECONNREFUSED)
+}
+
+// goOn takes back the failure err.
+func (p *Process) goOn(ctx context.Context, err error) {
+	p.output.forget()
+	p.owner.Load().Logger.LogAttrs(ctx, slog.LevelWarn, "engine goes on: its output tells of a failure, but it is alive",
+		slog.String("model", p.model), slog.String("error", p.redact(err.Error())))
 }
 
 func (p *Process) serve() {

@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -218,8 +220,9 @@ func TestOverlongLinesAreCut(t *testing.T) {
 // What an engine writes while it serves may come from a client.
 func TestAServingEngineIsAskedBeforeItsWordsCount(t *testing.T) {
 	t.Parallel()
-	log, logged := io.Pipe()
-	p := ready(t, fakeengine.Spec(t), &engine.Options{Logger: slog.New(slog.NewTextHandler(logged, nil))})
+	logger, log := piped()
+	p := ready(t, fakeengine.Spec(t), &engine.Options{Logger: logger})
+	closeAfter(p, log)
 	told := p.Endpoint().JoinPath("say")
 	told.RawQuery = url.Values{"line": {"fatal: the core has gone"}}.Encode()
 	require.Equal(t, http.StatusOK, ask(t, http.MethodPost, told))
@@ -235,4 +238,77 @@ func TestAServingEngineIsAskedBeforeItsWordsCount(t *testing.T) {
 	within(t, 20*time.Second, "end", p.Done())
 	require.ErrorIs(t, p.Err(), lifecycle.EngineFailed)
 	require.ErrorContains(t, p.Err(), "the core has gone")
+}
+
+// One answer that does not come in time is that of a busy engine; a port that nobody has is none.
+func TestAServingEngineMayBeSlowToSayThatItIsAlive(t *testing.T) {
+	t.Parallel()
+	var words atomic.Bool
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if words.Load() && asked.Add(1) == 1 {
+			<-r.Context().Done()
+		}
+	}))
+	defer server.Close()
+	s := served{newStage(), server.Listener.Addr().String()}
+	logger, log := piped()
+	p := startOn(t, s, engine.Options{Logger: logger})
+	closeAfter(p, log)
+	require.NoError(t, p.Ready(t.Context()))
+	words.Store(true)
+	s.say("fatal: the core has gone\n")
+	go func() { <-s.kills; s.end(137) }()
+	line, err := bufio.NewReader(log).ReadString('\n')
+	require.NoError(t, err, "it was ended")
+	require.Contains(t, line, "engine goes on")
+	require.NoError(t, p.Err())
+	require.NoError(t, log.Close())
+
+	server.Close()
+	s.say("fatal: the core has gone\n")
+	within(t, 20*time.Second, "end", p.Done())
+	require.ErrorContains(t, p.Err(), "the core has gone")
+}
+
+// unaskable is an engine that cannot be asked whether it is alive.
+type unaskable struct{ fakeengine.Engine }
+
+func (u unaskable) Command(spec engine.Spec) (engine.Command, error) {
+	c, err := u.Engine.Command(spec)
+	c.AlivePath = "/%" // no URL
+	return c, err
+}
+
+func TestAServingEngineIsNotAskedForEver(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	synctest.Test(t, func(t *testing.T) {
+		s := served{newStage(), server.Listener.Addr().String()}
+		p, err := engine.Start(t.Context(), unaskable{}, fakeengine.Spec(t), &engine.Options{Launcher: s})
+		require.NoError(t, err)
+		require.NoError(t, p.Ready(t.Context()))
+		began := time.Now()
+		s.say("fatal: the core has gone\n")
+		go func() { <-s.kills; s.end(137) }()
+		<-p.Down()
+		require.Equal(t, 10*time.Second, time.Since(began))
+		<-p.Done()
+		require.ErrorContains(t, p.Err(), "the core has gone")
+	})
+}
+
+// piped returns a logger whose lines wait to be read.
+func piped() (*slog.Logger, *io.PipeReader) {
+	r, w := io.Pipe()
+	return slog.New(slog.NewTextHandler(w, nil)), r
+}
+
+// closeAfter ends who reads log when p has ended and says no more.
+func closeAfter(p *engine.Process, log *io.PipeReader) {
+	go func() {
+		<-p.Done()
+		_ = log.Close()
+	}()
 }
