@@ -358,6 +358,33 @@ func TestALoadOutlivesWhoAskedForIt(t *testing.T) {
 	})
 }
 
+// TestAnEngineThatHangsOverAnAdapterIsReplaced fails the load after a time, as engine.Process does,
+// and gives no sign of life.
+func TestAnEngineThatHangsOverAnAdapterIsReplaced(t *testing.T) {
+	t.Parallel()
+	for _, hangs := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			a := adaptingMachine(t, 1)
+			set, h := a.serve(1, nil)
+			a.takes = 5 * time.Minute
+			a.load = func(serial int, _ string) error {
+				if a.takes = time.Second; serial == 1 {
+					return &lifecycle.Error{Op: "load", Kind: lifecycle.EngineFailed, Err: context.DeadlineExceeded}
+				}
+				return nil
+			}
+			a.at(1).set(func(e *memEngine) { e.hangs = hangs })
+			if w := with(t.Context(), h, "a"); hangs {
+				require.Equal(t, "2/a", w.Body.String())
+			} else { // it is alive
+				require.Equal(t, http.StatusBadGateway, w.Code)
+				require.Equal(t, "m#1", set.Status().Replicas[0].ID)
+				require.Equal(t, http.StatusOK, with(t.Context(), h, "").Code)
+			}
+		})
+	}
+}
+
 // TestALongLoadIsNoStall waits for an adapter longer than an engine may be silent.
 func TestALongLoadIsNoStall(t *testing.T) {
 	t.Parallel()
