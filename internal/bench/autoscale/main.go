@@ -4,8 +4,8 @@
 //	go run ./internal/bench/autoscale [-target 8] [-max 4000] [-start 60s] [-upscale-delay 30s] … [RECORDED.csv …]
 //
 // After the traffics that it makes up come those that were recorded: files whose lines begin with
-// the moment of a request, as "2023-11-16 18:15:46.68", and a comma. With -times 1000 each
-// request counts as a thousand.
+// the moment of a request, as "2023-11-16 18:15:46.68", also with a zone or in RFC 3339, and a comma.
+// With -times 1000 each request counts as a thousand.
 //
 // For each traffic it prints how long requests had to wait, how long the number of replicas
 // took to do for a rise (reaction), how far it went beyond what was needed (overshoot), and
@@ -14,6 +14,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -38,6 +39,11 @@ func main() {
 	seed := flag.Uint64("seed", 1, "of the traffic")
 	times := flag.Float64("times", 1, "as which a recorded request counts")
 	flag.Parse()
+	if err := check(c); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		flag.Usage()
+		os.Exit(2)
+	}
 	all, err := open(flag.Args(), *times)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -50,6 +56,14 @@ func main() {
 		fmt.Fprintf(os.Stdout, "%-12.12s %9d %8d %8d %8.0f%% %10v %10v %12v %6.1fM %6.2f\n",
 			t.name, r.requests, r.peak, r.needed, 100*r.overshoot(), r.reaction, r.meanWait(), r.longest, r.cost/1e6, r.cost/r.least)
 	}
+}
+
+// check refuses what there is no simulation of: 0 is no default here.
+func check(c replica.Scaling) error {
+	if c.Interval <= 0 || c.LookBack <= 0 || c.Target <= 0 {
+		return errors.New("-interval, -look-back and -target have to be positive")
+	}
+	return nil
 }
 
 // open reads files of recorded traffic.

@@ -19,7 +19,7 @@ func recorded(name string, file io.Reader, times float64) (traffic, error) {
 	lines := bufio.NewScanner(file)
 	for n := 0; lines.Scan(); n++ {
 		text, _, _ := strings.Cut(lines.Text(), ",")
-		moment, err := time.Parse(time.DateTime, text) // with any fraction of a second
+		moment, err := moment(text)
 		switch {
 		case err == nil:
 			at = append(at, moment)
@@ -41,4 +41,14 @@ func recorded(name string, file io.Reader, times float64) (traffic, error) {
 	return traffic{name, time.Duration(len(counts)) * window, func(at time.Duration) float64 {
 		return counts[at/window] / window.Seconds()
 	}}, nil
+}
+
+// moment reads what traces have for the time of a request, with any fraction of a second.
+func moment(text string) (at time.Time, err error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", time.DateTime} {
+		if at, err = time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return at, err
 }
