@@ -60,7 +60,6 @@ func TestAClientThatDoesNotReadIsLetGo(t *testing.T) {
 	overHTTPOf(t, &f, &replica.GatewayOptions{WriteWithin: 200 * time.Millisecond}, func(t *testing.T, set *replica.Set, s *httptest.Server) {
 		t.Helper()
 		body := stream(t, s)
-		require.Equal(t, 1, inflight(set))
 		require.Eventually(t, func() bool { return inflight(set) == 0 }, 20*time.Second, 10*time.Millisecond)
 		_, err := io.Copy(io.Discard, body)
 		require.Error(t, err, "it sees that the answer is not whole")
@@ -81,6 +80,23 @@ func overHTTPOf(t *testing.T, f *fleet, o *replica.GatewayOptions, test func(t *
 	})
 }
 
+// pass lets an engine that waits in taken go on, and does not wait for one that has gone.
+func pass(t *testing.T, next chan<- struct{}) {
+	t.Helper()
+	select {
+	case next <- struct{}{}:
+	case <-time.After(time.Minute):
+		require.Fail(t, "the engine has gone")
+	}
+}
+
+func taken(r *http.Request, next <-chan struct{}) {
+	select {
+	case <-next:
+	case <-r.Context().Done():
+	}
+}
+
 // TestALongSilenceIsNoSlowClient has an engine that thinks for longer than a write may take.
 func TestALongSilenceIsNoSlowClient(t *testing.T) {
 	t.Parallel()
@@ -90,10 +106,10 @@ func TestALongSilenceIsNoSlowClient(t *testing.T) {
 		for range 2 {
 			_, _ = io.WriteString(w, "data: x\n\n")
 			w.(http.Flusher).Flush()
-			<-next
+			taken(r, next)
 		}
 	})}
-	const limit = 100 * time.Millisecond
+	const limit = time.Second
 	o := &replica.GatewayOptions{WriteWithin: limit, BodyWithin: limit}
 	overHTTPOf(t, &f, o, func(t *testing.T, _ *replica.Set, s *httptest.Server) {
 		t.Helper()
@@ -103,8 +119,8 @@ func TestALongSilenceIsNoSlowClient(t *testing.T) {
 			require.NoError(t, err)
 			_, err = lines.ReadString('\n')
 			require.NoError(t, err)
-			<-time.After(3 * limit)
-			next <- struct{}{}
+			<-time.After(limit + limit/4)
+			pass(t, next)
 		}
 		_, err := lines.ReadByte()
 		require.ErrorIs(t, err, io.EOF)

@@ -132,7 +132,7 @@ func TestStreamsPassUnbuffered(t *testing.T) {
 		for range 3 {
 			_, _ = w.Write([]byte("data: x\n\n"))
 			w.(http.Flusher).Flush()
-			<-next
+			taken(r, next)
 		}
 	})}
 	set, _, _ := running(t, &f, 1)
@@ -149,7 +149,7 @@ func TestStreamsPassUnbuffered(t *testing.T) {
 		require.True(t, lines.Scan())
 		require.Equal(t, "data: x", lines.Text())
 		require.True(t, lines.Scan())
-		next <- struct{}{}
+		pass(t, next)
 	}
 }
 
