@@ -3,12 +3,15 @@ package gguf_test
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/iotest"
 
 	"github.com/spinup-llm/spinup/internal/gguf"
 	"github.com/spinup-llm/spinup/internal/tinygguf"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
 )
 
@@ -105,4 +108,16 @@ func FuzzRead(f *testing.F) {
 		require.True(t, h.Tensors == 0 || h.Data <= int64(len(data)))
 		_, _ = h.Architecture(), h.Uint("split.count")
 	})
+}
+
+// Where the reader fails, and says how, the file is not to blame.
+func TestReadOfABrokenConnection(t *testing.T) {
+	t.Parallel()
+	data := tiny(t)
+	cut := &lifecycle.Error{Op: "source.Read", Kind: lifecycle.Unavailable, Err: io.ErrUnexpectedEOF}
+	for _, n := range []int{2, 20, 100, 30_000} {
+		_, err := gguf.Read(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(cut)), int64(len(data)))
+		require.ErrorIs(t, err, cut)
+		require.NotErrorIs(t, err, gguf.ErrTruncated)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // ErrTruncated is wrapped by errors that say the file is shorter than its header promises.
@@ -45,13 +47,16 @@ func (h *Header) Uint(key string) uint64 {
 }
 
 // Read reads the header of a file of size bytes from its first one on, and checks it
-// against that size. It reads little beyond the header.
+// against that size. It reads little beyond the header. An error of r that has a kind is returned,
+// with the key that was read.
 func Read(r io.Reader, size int64) (*Header, error) {
 	d := &decoder{r: bufio.NewReaderSize(r, 64<<10), size: size}
 	h, err := d.header()
 	switch {
 	case err == nil:
 		return h, nil
+	case lifecycle.KindOf(err) != lifecycle.Unknown: // of r, whose connection may have ended, not the file
+		return nil, err
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fmt.Errorf("%w: it ends within its header, after %d bytes", ErrTruncated, d.at)
 	}
