@@ -38,31 +38,36 @@ type CheckOptions struct {
 // but cannot be what it is named (Corrupt). Of safetensors files it reads the headers and
 // holds them against the sizes in m, so that a truncated file is found without reading
 // it; GGUF and PyTorch files are accepted by their presence. It reads a few kilobytes of
-// each shard through src, at most 16 at the same time.
+// each shard through src, at most 16 at the same time, and again where [Read] does.
 //
-// It looks at the top folder only, as engines do. An error of src itself (a network that
-// fails, say) is joined with its own kind.
+// It looks at the top folder only, as engines do. An error of src itself is joined with its own
+// kind; one that is Throttled or Unavailable ends the check, and is returned alone.
 func CheckModel(ctx context.Context, src Source, m *Manifest, o *CheckOptions) error {
 	if o == nil {
 		o = &CheckOptions{}
 	}
-	c := &checker{src: src, m: m, mistral: o.Mistral}
+	reads, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	c := &checker{src: src, m: m, mistral: o.Mistral, giveUp: giveUp}
 	weights := c.weights()
-	errs := []error{c.config(ctx, weights)}
+	errs := []error{c.config(reads, weights)}
 	if !o.NoTokenizer {
 		errs = append(errs, c.tokenizer(weights))
 	}
 	switch {
 	case o.NoWeights:
 	case o.Ranks != nil:
-		errs = append(errs, c.ranks(ctx, *o.Ranks))
+		errs = append(errs, c.ranks(reads, *o.Ranks))
 	case o.Safetensors:
-		errs = append(errs, c.onlySafetensors(ctx, weights))
+		errs = append(errs, c.onlySafetensors(reads, weights))
 	default:
-		errs = append(errs, c.complete(ctx, weights))
+		errs = append(errs, c.complete(reads, weights))
 	}
 	if err := lifecycle.FromContext(ctx, checkOp, m.URI); err != nil {
 		return err
+	}
+	if failed := context.Cause(reads); failed != nil {
+		return failed
 	}
 	return errors.Join(errs...)
 }
@@ -72,6 +77,7 @@ type checker struct {
 	src     Source
 	m       *Manifest
 	mistral bool
+	giveUp  context.CancelCauseFunc
 }
 
 func (c *checker) has(name string) bool {

@@ -80,19 +80,19 @@ func (c *checker) readJSON(ctx context.Context, f File, v any) error {
 	}
 }
 
-// read returns the bytes [off, off+n) of f, which has to have as many.
+// read returns the bytes [off, off+n) of f, which has to have as many. A source that fails ends
+// the check: what is left to read would wait for it as long again.
 func (c *checker) read(ctx context.Context, f File, off, n int64) ([]byte, error) {
-	body, err := c.src.Open(ctx, f, off, n)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = body.Close() }()
 	data := make([]byte, n)
-	switch _, err = io.ReadFull(body, data); {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, c.corrupt(f.Path, fmt.Errorf("the file ends before byte %d", off+n))
-	case err != nil && lifecycle.KindOf(err) == lifecycle.Unknown:
-		return nil, c.fail(lifecycle.Unavailable, f.Path, "try again", err)
+	err := Read(ctx, c.src, f, off, n, func(r io.Reader) error {
+		_, err := io.ReadFull(r, data)
+		if err == io.EOF || err == io.ErrUnexpectedEOF { // its own: those of src have a kind
+			return c.corrupt(f.Path, fmt.Errorf("the file ends before byte %d", off+n))
+		}
+		return err
+	})
+	if lifecycle.KindOf(err).Temporary() {
+		c.giveUp(err)
 	}
 	return data, err
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // A Source is implemented by drivers. It is stateless after construction and
-// safe for concurrent use. Drivers do not retry reads, log, or verify: download does.
+// safe for concurrent use. Drivers do not retry reads, log, or verify: download does, and
+// [Read] tries again.
 type Source interface {
 	// Resolve pins the reference to an immutable revision and lists its files.
 	Resolve(ctx context.Context) (*Manifest, error)
