@@ -70,6 +70,8 @@ func checkHeader(name string, r io.Reader, size int64) error {
 	_, part, total, _ := split(name)
 	no, count := uint64(part), uint64(total) //nolint:gosec // five digits each
 	switch {
+	case lifecycle.KindOf(err) != lifecycle.Unknown: // the source failed, not the file
+		return err
 	case err != nil:
 	case count == 1 && h.Uint("split.count") > 1:
 		err = fmt.Errorf("it is one of %d files of a model, and was renamed", h.Uint("split.count"))
@@ -88,17 +90,19 @@ func checkHeader(name string, r io.Reader, size int64) error {
 	return &lifecycle.Error{Op: "llamacpp.Check", Kind: lifecycle.Corrupt, Target: name, Err: err, Hint: hint}
 }
 
-// checkFiles is checkHeader for files that are elsewhere. Those that are no GGUF come along.
+// checkFiles is checkHeader for files that are elsewhere. Those that are no GGUF come along. A
+// source that fails ends it: the next file would wait for it as long again.
 func checkFiles(ctx context.Context, src source.Source, m *source.Manifest) error {
 	var errs []error
 	for _, f := range m.Files {
 		if path.Ext(f.Path) != ".gguf" {
 			continue
 		}
-		body, err := src.Open(ctx, f, 0, -1)
-		if err == nil {
-			err = checkHeader(strings.TrimSuffix(m.URI, "/")+"/"+f.Path, body, f.Size)
-			_ = body.Close() // it was only read
+		err := source.Read(ctx, src, f, 0, -1, func(r io.Reader) error {
+			return checkHeader(strings.TrimSuffix(m.URI, "/")+"/"+f.Path, r, f.Size)
+		})
+		if lifecycle.KindOf(err).Temporary() {
+			return err
 		}
 		errs = append(errs, err)
 	}

@@ -1,14 +1,20 @@
 package llamacpp_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/spinup-llm/spinup/engine/llamacpp"
 	"github.com/spinup-llm/spinup/internal/tinygguf"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/local"
 	"github.com/stretchr/testify/require"
 )
@@ -88,4 +94,48 @@ func TestGoodFiles(t *testing.T) {
 	}
 	require.ErrorIs(t, e.Check(kwargs(filepath.Join(t.TempDir(), "no"))), lifecycle.NotFound)
 	require.ErrorIs(t, llamacpp.Engine{Path: "/no"}.Check(kwargs(model(t, nil))), lifecycle.NotFound)
+}
+
+// A cut is a source whose first bodies end within a header, as those of a cut connection do.
+type cut struct {
+	source.Source
+	err   error
+	times int
+}
+
+func (c *cut) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
+	body, err := c.Source.Open(ctx, f, off, n)
+	if c.times--; err != nil || c.times < 0 {
+		return body, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(io.LimitReader(body, 100), iotest.ErrReader(c.err)), body}, nil
+}
+
+// A network that fails is not a broken file: the header is read again, and the error keeps its kind.
+func TestBrokenConnection(t *testing.T) {
+	t.Parallel()
+	dir := model(t, &tinygguf.Options{Shards: 3})
+	for name, err := range map[string]error{
+		"cut":   &lifecycle.Error{Op: "source.Read", Kind: lifecycle.Unavailable, Err: io.ErrUnexpectedEOF},
+		"reset": errors.New("connection reset by peer"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				src, openErr := local.New(dir)
+				require.NoError(t, openErr)
+				m, listErr := src.Resolve(t.Context())
+				require.NoError(t, listErr)
+				require.NoError(t, llamacpp.Engine{}.CheckFiles(t.Context(), &cut{src, err, 1}, m))
+				begun := time.Now()
+				failed := llamacpp.Engine{}.CheckFiles(t.Context(), &cut{src, err, 1000}, m)
+				require.Equal(t, lifecycle.Unavailable, lifecycle.KindOf(failed), "%v", failed)
+				require.ErrorIs(t, failed, err)
+				require.Less(t, time.Since(begun), time.Minute, "one file tells that the source is gone")
+			})
+		})
+	}
 }
