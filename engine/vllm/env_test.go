@@ -50,7 +50,10 @@ func TestAdaptersOfTheHubMayBeFetched(t *testing.T) {
 	for name, hub := range map[string][]any{
 		"lora_modules": {
 			[]any{map[string]any{"name": "a", "path": "/here"}, map[string]any{"name": "b", "path": "org/b"}},
-			[]module{{"a", "org/a"}}, []string{"a=org/a"}, []any{`{"name":"a","path":"org/a"}`}, `{"name":"a","path":"org/a"}`,
+			[]module{{"a", "org/a"}},
+			[]string{"a=org/a"},
+			[]any{`{"name":"a","path":"org/a"}`},
+			`{"name":"a","path":"org/a"}`,
 		},
 		"default_mm_loras": {map[string]any{"image": "/here", "audio": "org/audio"}, map[string]string{"audio": "org/audio"}, `{"audio":"org/audio"}`},
 	} {

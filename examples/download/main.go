@@ -33,9 +33,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	uri := uris[0]
 	if *revision != "" {
-		if scheme, _, ok := strings.Cut(uri, "://"); ok && scheme != "hf" {
+		_, missing := os.Stat(uri)
+		switch scheme, _, ok := strings.Cut(uri, "://"); {
+		case ok && scheme != "hf":
 			return cli.Usage(flags, "-revision is for models of the hub; "+scheme+":// has none")
-		} else if _, err := os.Stat(uri); !ok && err == nil {
+		case !ok && missing == nil:
 			return cli.Usage(flags, "-revision is for models of the hub; "+uri+" is a path here")
 		}
 		uri += "@" + *revision
