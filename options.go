@@ -1,7 +1,10 @@
 package spinup
 
 import (
+	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spinup-llm/spinup/download"
@@ -69,6 +72,26 @@ func (o *Options) withDefaults() *Options {
 		c.Logger = slog.Default() //nolint:forbidigo // the default is resolved here
 	}
 	return &c
+}
+
+// check refuses numbers below 0 that mean nothing: the door would panic at them, or refuse all.
+func (o *Options) check() error {
+	numbers := map[string]int64{
+		"Gateway.MaxBody": o.Gateway.MaxBody, "Gateway.Bodies": o.Gateway.Bodies,
+		"Gateway.BodyWithin": int64(o.Gateway.BodyWithin), "Gateway.WriteWithin": int64(o.Gateway.WriteWithin),
+		"Limits.Ongoing": int64(o.Limits.Ongoing), "Limits.Request": int64(o.Limits.Request),
+		"Drain": int64(o.Drain), "SleepAfter": int64(o.SleepAfter), "Standbys": int64(o.Standbys),
+	}
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(numbers)) {
+		if numbers[name] < 0 {
+			problems = append(problems, &lifecycle.Error{
+				Op: "spinup.New", Kind: lifecycle.Invalid, Target: "Options." + name, Err: errors.New("it is negative"),
+				Hint: "give it a positive value, or leave it out for its default",
+			})
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // limit is the time that stage may take without progress.

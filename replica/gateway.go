@@ -8,7 +8,7 @@ import (
 )
 
 // GatewayOptions say who may use a Gateway and how. The zero value is open to everybody who
-// can reach it.
+// can reach it. No number may be negative: spinup.New refuses it.
 type GatewayOptions struct {
 	Keys        Keys          // one of them is asked for; none: no key is needed
 	Origins     []string      // of web pages that may call, as "https://chat.example", or "*"; none: no CORS
