@@ -29,13 +29,22 @@ func TestAReplicaAsksForTheDevicesOfAllItsRanks(t *testing.T) {
 		24: {"data_parallel_size": 4},
 		12: {"data_parallel_size": 4, "data_parallel_size_local": 2},
 		6:  {"data_parallel_size": 4, "data_parallel_rank": 0},
+		30: {"data_parallel_size": "5"},
+		18: {"data_parallel_size": int64(4), "data_parallel_size_local": 3.0},
 	} {
-		o, cfg, p := quiet(), tiny(), stingy{asked: make(chan int, 9)}
-		o.Provisioner, o.Engines = p, map[string]engine.Engine{"fake": fakeengine.Engine{}}
-		cfg.LLMEngine = "fake"
-		cfg.EngineKwargs.TensorParallelSize, cfg.EngineKwargs.PipelineParallelSize, cfg.EngineKwargs.Extra = 2, 3, extra
-		d := begin(t, o, cfg)
-		require.ErrorIs(t, d.Ready(t.Context()), lifecycle.NoCapacity)
-		require.Equal(t, want, <-p.asked)
+		require.Equal(t, want, asked(t, extra), "%v", extra)
 	}
+	require.Equal(t, 6, asked(t, map[string]any{"data_parallel_size": 4, "enable_dp_attention": true}), "SGLang's are within those of tensors")
+}
+
+// asked is for how many devices a replica asks, with two ranks of tensors and three of the pipeline.
+func asked(t *testing.T, extra map[string]any) int {
+	t.Helper()
+	o, cfg, p := quiet(), tiny(), stingy{asked: make(chan int, 9)}
+	o.Provisioner, o.Engines = p, map[string]engine.Engine{"fake": fakeengine.Engine{}}
+	cfg.LLMEngine = "fake"
+	cfg.EngineKwargs.TensorParallelSize, cfg.EngineKwargs.PipelineParallelSize, cfg.EngineKwargs.Extra = 2, 3, extra
+	d := begin(t, o, cfg)
+	require.ErrorIs(t, d.Ready(t.Context()), lifecycle.NoCapacity)
+	return <-p.asked
 }

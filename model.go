@@ -1,6 +1,7 @@
 package spinup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ type model struct {
 }
 
 func newApplication(o *Options, app *Application, d *Deployment) (*application, error) {
-	a := &application{name: app.Name, prefix: strings.TrimSuffix(app.RoutePrefix, "/"), env: app.RuntimeEnv.EnvVars}
+	a := &application{name: cmp.Or(app.Name, "default"), prefix: strings.TrimSuffix(app.RoutePrefix, "/"), env: app.RuntimeEnv.EnvVars}
 	var problems []error
 	for _, cfg := range app.Args.LLMConfigs {
 		m, err := newModel(o, a.env, cfg, d)
@@ -183,12 +184,16 @@ func (m *model) devices() int {
 	}
 	k := m.cfg.EngineKwargs
 	times := func(name string) int {
-		n, _ := driver.Plain(k.Extra[name]).(int) // absent is 0
-		return max(1, n)
+		if n, ok := driver.Number(k.Extra[name]); ok && n >= 1 && n <= 1<<16 {
+			return int(n)
+		}
+		return 1 // what is no such count is the engine's to refuse
 	}
 	n := max(1, k.TensorParallelSize) * max(1, k.PipelineParallelSize) * times("prefill_context_parallel_size")
 	switch {
 	case k.Extra["data_parallel_rank"] != nil: // the others are other engines
+		return n
+	case driver.Plain(k.Extra["enable_dp_attention"]) == true: // SGLang's ranks of data are some of tensors
 		return n
 	case k.Extra["data_parallel_size_local"] != nil:
 		return n * times("data_parallel_size_local")

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/replica"
 )
 
@@ -99,24 +100,13 @@ func (r *RequestRouterConfig) picker() (pick replica.Picker, known bool) {
 	case "RoundRobinRouter", "RoundRobinRequestRouter":
 		return replica.RoundRobin(), true
 	case prefixRouter:
-		o := &replica.PrefixOptions{MatchRate: number(r.Kwargs["match_rate_threshold"])}
-		if n := number(r.Kwargs["imbalanced_threshold"]); n > 0 {
+		rate, _ := driver.Number(r.Kwargs["match_rate_threshold"]) // absent is 0
+		o := &replica.PrefixOptions{MatchRate: rate}
+		if n, ok := driver.Number(r.Kwargs["imbalanced_threshold"]); ok && n > 0 {
 			o.Imbalance = int(min(n, 1e9)) // Ray's own default is infinity
 		}
 		return replica.NewPrefixAffinity(o).Pick, true
 	default:
 		return nil, false
-	}
-}
-
-// number is v where it is a number of YAML, else 0.
-func number(v any) float64 {
-	switch n := v.(type) {
-	case int:
-		return float64(n)
-	case float64:
-		return n
-	default:
-		return 0
 	}
 }

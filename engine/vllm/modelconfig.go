@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 )
 
 const configFile = "config.json"
@@ -71,23 +72,7 @@ func overrides(kwargs map[string]any) (over map[string]any) {
 }
 
 // number reads a number, also one that is written as a string.
-func number(v any) (float64, bool) {
-	switch v := v.(type) {
-	case float64:
-		return v, true
-	case int:
-		return float64(v), true
-	case int64:
-		return float64(v), true
-	case json.Number:
-		f, err := v.Float64()
-		return f, err == nil
-	case string:
-		f, err := strconv.ParseFloat(v, 64)
-		return f, err == nil
-	}
-	return 0, false
-}
+func number(v any) (float64, bool) { return driver.Number(v) }
 
 // first returns the first number that one of the keys holds, else 0.
 func first(m map[string]any, keys ...string) float64 {

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,6 +27,21 @@ func TestPlain(t *testing.T) {
 		{map[string]any{"a": 1}, map[string]any{"a": 1}},
 	} {
 		require.Equal(t, c.want, driver.Plain(c.in))
+	}
+}
+
+func TestNumber(t *testing.T) {
+	t.Parallel()
+	type count uint8
+	four := 4
+	for _, v := range []any{4, &four, int64(4), count(4), float32(4), 4.0, "4", "4e0", json.Number("4")} {
+		n, ok := driver.Number(v)
+		require.True(t, ok, "%T", v)
+		require.InDelta(t, 4, n, 0, "%T", v)
+	}
+	for _, v := range []any{nil, true, (*int)(nil), "four", []int{4}, map[string]any{}} {
+		_, ok := driver.Number(v)
+		require.False(t, ok, "%T", v)
 	}
 }
 
