@@ -160,6 +160,58 @@ func TestSeveralModelsAndApplications(t *testing.T) {
 	require.Contains(t, body, "known models: tiny")
 }
 
+func TestAnApplicationWithoutANameIsTheDefault(t *testing.T) {
+	t.Parallel()
+	d, err := spinup.FromApplications(quiet(), []spinup.Application{{Args: spinup.ApplicationArgs{LLMConfigs: []*spinup.LLMConfig{tiny()}}}})
+	require.NoError(t, err)
+	require.Equal(t, "default", d.Status()[0].Application)
+}
+
+// Who waits for what will never begin is told so.
+func TestNobodyWaitsForAStartThatWillNotCome(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cache string
+		end   func(*spinup.Deployment) error
+		want  string
+	}{
+		"stopped before":   {"", func(d *spinup.Deployment) error { return d.Stop(t.Context()) }, "the deployment was stopped"},
+		"start has failed": {"nosuch://x", func(d *spinup.Deployment) error { _ = d.Start(t.Context()); return d.Stop(t.Context()) }, "no driver is registered"},
+		"run has failed":   {"nosuch://x", func(d *spinup.Deployment) error { _ = d.Run(t.Context()); return nil }, "no driver is registered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := quiet()
+			o.CompileCache = c.cache
+			d, err := spinup.New(o, tiny())
+			require.NoError(t, err)
+			err = d.Update(t.Context(), tiny())
+			require.ErrorIs(t, err, lifecycle.Invalid)
+			require.ErrorContains(t, err, "call Start before")
+
+			early := make(chan error, 1)
+			go func() { early <- d.Ready(context.WithoutCancel(t.Context())) }()
+			require.NoError(t, c.end(d))
+			for _, err := range []error{
+				<-early, d.Ready(t.Context()), d.Start(t.Context()), d.Update(t.Context(), tiny()),
+			} {
+				require.ErrorContains(t, err, c.want)
+			}
+			for e := range d.Events(t.Context()) {
+				require.Fail(t, "nothing has happened", "%v", e)
+			}
+			require.NoError(t, d.Stop(t.Context()))
+		})
+	}
+}
+
+func TestServeAfterStartSaysToLeaveItOut(t *testing.T) {
+	t.Parallel()
+	d := begin(t, quiet(), tiny())
+	require.ErrorContains(t, d.Run(t.Context()), "leave Start out: Serve and Run do it")
+	require.NoError(t, d.Ready(t.Context()), "what was started goes on")
+}
+
 func TestWhileStartingRequestsAreToldToComeBack(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})

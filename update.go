@@ -18,7 +18,7 @@ import (
 //
 // Several configurations are applied one after another; those before a wrong one stay
 // applied, unless Validate finds it. Models cannot be added or removed. Update returns nil
-// when the old replicas have gone.
+// when the old replicas have gone; before Start it is Invalid.
 func (d *Deployment) Update(ctx context.Context, cfgs ...*LLMConfig) error {
 	if !d.revising.TryLock() {
 		return &lifecycle.Error{
@@ -26,6 +26,9 @@ func (d *Deployment) Update(ctx context.Context, cfgs ...*LLMConfig) error {
 		}
 	}
 	defer d.revising.Unlock()
+	if err := d.begun(); err != nil {
+		return err
+	}
 	var changes []change
 	var problems []error
 	for _, cfg := range cfgs {
@@ -41,6 +44,19 @@ func (d *Deployment) Update(ctx context.Context, cfgs ...*LLMConfig) error {
 		}
 	}
 	return nil
+}
+
+// begun refuses an Update that would wait for replicas that nobody has asked for.
+func (d *Deployment) begun() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.never == nil && d.cancel == nil {
+		return &lifecycle.Error{
+			Op: "spinup.Update", Kind: lifecycle.Invalid, Err: errors.New("the deployment has not been started"),
+			Hint: "call Start before, or give the configurations to New",
+		}
+	}
+	return d.never
 }
 
 // A change is a model with the one that takes its place.
