@@ -98,9 +98,13 @@ func (h *hooks) run(ctx context.Context, name string, s *ReplicaState, call func
 	if h.raise {
 		return failed
 	}
+	h.forgive(ctx, name, s, failed)
+	return nil
+}
+
+func (h *hooks) forgive(ctx context.Context, name string, s *ReplicaState, failed error) {
 	h.logger(s).WarnContext(ctx, "a callback failed and raise_error_on_callback is false",
 		slog.String("hook", name), slog.String("callback", h.class), slog.Any("err", failed))
-	return nil
 }
 
 // guard runs f and makes an error of its panic. The stack is logged at debug level.

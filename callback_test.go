@@ -203,6 +203,7 @@ func registerOnce[K any](name string, build func(K) (spinup.Callback, error)) {
 type patient struct {
 	spinup.NopCallback
 	silent bool
+	pause  time.Duration
 }
 
 func (p patient) OnReady(ctx context.Context, _ *spinup.ReplicaState) error {
@@ -211,7 +212,7 @@ func (p patient) OnReady(ctx context.Context, _ *spinup.ReplicaState) error {
 			spinup.Progress(ctx, i, 8, "still at it")
 		}
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(p.pause):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -219,14 +220,18 @@ func (p patient) OnReady(ctx context.Context, _ *spinup.ReplicaState) error {
 	return nil
 }
 
+// A limit that is to be kept leaves room for a busy machine.
 func TestAHookMayTakeItsTimeWhereItTellsOfProgress(t *testing.T) {
 	t.Parallel()
-	for _, silent := range []bool{false, true} {
+	for limit, p := range map[time.Duration]patient{
+		3 * time.Second:        {pause: 500 * time.Millisecond},
+		400 * time.Millisecond: {pause: 100 * time.Millisecond, silent: true},
+	} {
 		o, cfg := quiet(), tiny()
-		o.StageLimits = map[lifecycle.Stage]time.Duration{lifecycle.StageCallback: 400 * time.Millisecond}
-		cfg.CallbackConfig.Instance = patient{silent: silent}
+		o.StageLimits = map[lifecycle.Stage]time.Duration{lifecycle.StageCallback: limit}
+		cfg.CallbackConfig.Instance = p
 		d := begin(t, o, cfg)
-		if err := d.Ready(t.Context()); silent {
+		if err := d.Ready(t.Context()); p.silent {
 			require.ErrorIs(t, err, lifecycle.Timeout)
 		} else {
 			require.NoError(t, err)
@@ -235,4 +240,38 @@ func TestAHookMayTakeItsTimeWhereItTellsOfProgress(t *testing.T) {
 		}
 	}
 	spinup.Progress(t.Context(), 1, 2, "outside a hook")
+}
+
+// deaf does not hear that its time is over.
+type deaf struct {
+	spinup.NopCallback
+	until chan struct{}
+}
+
+func (d deaf) OnReady(context.Context, *spinup.ReplicaState) error {
+	<-d.until
+	return nil
+}
+
+func TestAHookThatDoesNotEndIsForgivenToo(t *testing.T) {
+	t.Parallel()
+	for _, raise := range []bool{false, true} {
+		t.Run(fmt.Sprint("raise ", raise), func(t *testing.T) {
+			t.Parallel()
+			var log lockedBuffer
+			o, cfg := &spinup.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, tiny()
+			o.StageLimits = map[lifecycle.Stage]time.Duration{lifecycle.StageCallback: time.Millisecond}
+			until := make(chan struct{})
+			t.Cleanup(func() { close(until) })
+			cfg.CallbackConfig.Instance, cfg.CallbackConfig.RaiseOnError = deaf{until: until}, &raise
+			d := begin(t, o, cfg)
+			if err := d.Ready(t.Context()); raise {
+				require.ErrorIs(t, err, lifecycle.Timeout)
+				return
+			}
+			require.NoError(t, d.Ready(t.Context()))
+			require.Contains(t, log.String(), "a callback failed and raise_error_on_callback is false")
+			require.Contains(t, log.String(), "no progress for 1ms")
+		})
+	}
 }

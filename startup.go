@@ -172,10 +172,15 @@ func (s *startup) hook(ctx context.Context, stage lifecycle.Stage, name string, 
 	if s.hooks.none() {
 		return nil
 	}
-	return s.stage(ctx, stage, name, func(ctx context.Context, span lifecycle.Scope) error {
+	err := s.stage(ctx, stage, name, func(ctx context.Context, span lifecycle.Scope) error {
 		ctx = context.WithValue(ctx, spanKey{}, span)
 		return s.hooks.run(ctx, name, s.state, func(c Callback) error { return call(c, ctx, s.state) })
 	})
+	if err != nil && !s.hooks.raise && ctx.Err() == nil { // it was left behind
+		s.hooks.forgive(ctx, name, s.state, err)
+		return nil
+	}
+	return err
 }
 
 // spanKey is that of the span in the context of a hook.
