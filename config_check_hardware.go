@@ -19,6 +19,8 @@ type placementGroup struct {
 type acceleratorConfig struct {
 	Kind     string `yaml:"kind"`
 	Topology string `yaml:"topology"`
+
+	Extra map[string]any `yaml:",inline"` // Ray ignores it
 }
 
 // hardware checks accelerator_type, accelerator_config and placement_group_config, and that
@@ -37,6 +39,9 @@ func (c *checker) hardware(cfg *LLMConfig) {
 			c.fail("accelerator_config.kind", "use one of: cpu, gpu, tpu", "a kind is required")
 		}
 		c.oneOf("accelerator_config.kind", a.Kind, []string{"cpu", "gpu", "tpu"})
+		for name := range a.Extra {
+			c.report.Warn(join(c.path, "accelerator_config"+strictyaml.Key(name)), "it has no effect: known are kind and topology")
+		}
 		if a.Topology != "" && cfg.AcceleratorType == "" {
 			c.fail("accelerator_type", "give the type of TPU", "a topology needs an accelerator_type")
 		}

@@ -26,6 +26,9 @@ type CompilationConfig struct {
 	Extra    map[string]any `yaml:",inline"`
 }
 
+// lengthHint is for "auto" and "8k", which only the command line of vLLM takes.
+const lengthHint = "give a whole number of tokens, such as 8192, or -1 for as many as fit; leave it out for the model's own"
+
 // engineFields are the options that have fields.
 var engineFields = []string{
 	"load_format", "tensor_parallel_size", "pipeline_parallel_size", "max_model_len", "gpu_memory_utilization",

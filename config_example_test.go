@@ -39,7 +39,7 @@ applications:
 	// config.yaml:8:9 model_loading_config.model_idd
 	// 	unknown field (did you mean model_id?)
 	// config.yaml:9:38 engine_kwargs.max_model_len
-	// 	want a whole number, have text
+	// 	want a whole number, have text (give a whole number of tokens, such as 8192, or -1 for as many as fit; leave it out for the model's own)
 	// config.yaml:11:61 deployment_config.autoscaling_config.max_replicas
 	// 	max_replicas (1) is less than min_replicas (2) (raise max_replicas)
 }

@@ -17,6 +17,9 @@ import (
 // maxConfig bounds a configuration file, in bytes.
 const maxConfig = 1 << 20
 
+// fileHint is for a file that is something else altogether.
+const fileHint = "give a YAML file with an LLMConfig or applications"
+
 // serveFile is what `serve deploy` reads.
 type serveFile struct {
 	Applications []Application `yaml:"applications"`
@@ -30,9 +33,9 @@ type serveFile struct {
 func Load(name string, r io.Reader) ([]Application, error) {
 	data, err := readConfig(r)
 	if err != nil {
-		return nil, &lifecycle.Error{Op: "spinup.Load", Kind: lifecycle.Invalid, Target: name, Err: err}
+		return nil, &lifecycle.Error{Op: "spinup.Load", Kind: lifecycle.Invalid, Target: name, Err: err, Hint: fileHint}
 	}
-	l := &loader{dir: filepath.Dir(name), report: new(strictyaml.Report)}
+	l := &loader{dir: filepath.Dir(name), report: &strictyaml.Report{Wanted: fileHint}}
 	apps := l.decode(strictyaml.Parse(name, data, l.report))
 	l.check(apps)
 	if err := l.report.Err("spinup.Load"); err != nil {
@@ -66,6 +69,9 @@ func (l *loader) decode(root *strictyaml.Value) []Application {
 		Unused: unusedFields(),
 		Include: map[reflect.Type]func(string, *strictyaml.Place) *strictyaml.Value{
 			reflect.TypeFor[LLMConfig](): l.include,
+		},
+		Hints: map[reflect.Type]map[string]string{
+			reflect.TypeFor[EngineOptions](): {"max_model_len": lengthHint},
 		},
 	}
 	if root == nil {
@@ -144,6 +150,19 @@ func readFile(path string) ([]byte, error) {
 	return readConfig(f)
 }
 
+// nulls sets what Ray takes a null for where a field that is left out means something else.
+func (l *loader) nulls(path string, cfg *LLMConfig) {
+	if cfg == nil {
+		return
+	}
+	if l.report.HasNull(join(path, "log_engine_metrics")) {
+		cfg.LogEngineMetrics = new(false)
+	}
+	if lora := cfg.LoraConfig; lora != nil && l.report.HasNull(join(path, "lora_config.download_timeout_s")) {
+		lora.DownloadTimeout = new(Seconds(0))
+	}
+}
+
 // check adds what is wrong beyond types. That a callback is not registered counts only
 // beside other problems.
 func (l *loader) check(apps []Application) {
@@ -157,6 +176,7 @@ func (l *loader) check(apps []Application) {
 	s.later = new([]func())
 	for i := range apps {
 		for cfg, path := range apps[i].origin.configs {
+			l.nulls(path, cfg)
 			if cfg != nil && cfg.CallbackConfig.Class == "" && len(cfg.CallbackConfig.Kwargs) > 0 {
 				l.report.Warn(join(path, kwargsPath), "it has no effect without a callback_class")
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -205,8 +206,8 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		return "applications:\n- " + fields + "\n  args: {llm_configs: [{model_loading_config: {model_id: m}}]}\n"
 	}
 	for text, want := range map[string][]string{
-		"":                           {"c.yaml:1:1: the file is empty"},
-		"a: [":                       {"c.yaml:1:1: not YAML: did not find expected node content"},
+		"":                           {"c.yaml:1:1: the file is empty (give a YAML file with an LLMConfig or applications)"},
+		"a: [":                       {"c.yaml:1:1: not YAML: did not find expected node content (give a YAML file with an LLMConfig or applications)"},
 		"- 1":                        {"c.yaml:1:1: want a mapping, have a list (its fields are accelerator_config, "},
 		"llm_engine: vLLM":           {"c.yaml:1:1 model_loading_config.model_id: a model_id is required (give the name that clients ask for)"},
 		"model_loading_config: text": {"c.yaml:1:23 model_loading_config: want a mapping, have text (its fields are model_id, model_source, tokenizer_source)"},
@@ -234,7 +235,6 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		bare + "accelerator_type: TPU-V6E\naccelerator_config: {kind: gpu}":            {"c.yaml:2:19 accelerator_type: the type is one of TPUs, but GPUs are asked for"},
 		bare + "accelerator_config: {kind: gpus, topologie: 2x2}": {
 			`c.yaml:2:28 accelerator_config.kind: "gpus" is not known (did you mean gpu?)`,
-			"c.yaml:2:34 accelerator_config.topologie: unknown field (did you mean topology?)",
 		},
 		bare + "placement_group_config: {strategy: PAK, bundle: []}": {
 			`c.yaml:2:36 placement_group_config.strategy: "PAK" is not known (did you mean PACK?)`,
@@ -249,6 +249,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 			"c.yaml:2:37 runtime_env.env_vars.N: want text, have a whole number (put it in quotes)",
 			"c.yaml:2:41 runtime_env.env_var: unknown field (did you mean env_vars?)",
 		},
+		bare + "engine_kwargs: {max_model_len: auto}":           {"c.yaml:2:32 engine_kwargs.max_model_len: want a whole number, have text (give a whole number of tokens, such as 8192, or -1 for as many as fit; leave it out for the model's own)"},
 		bare + "experimental_configs: {num_router_replicas: 2}": {"c.yaml:2:45 experimental_configs.num_router_replicas: the field was renamed (write num_ingress_replicas)"},
 		bare + "engine_kwargs: {disable_log_stats: true}":       {"c.yaml:2:36 engine_kwargs.disable_log_stats: the engine's metrics need its statistics"},
 		bare + "callback_config: {callback_class: CloudDownloader, callback_kwargs: {paths: [[http://x, /a], [s3://b, 5]], path: 1}}": {
@@ -297,6 +298,39 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What Ray accepts and ignores is told and does not fail.
+func TestRayIgnoresThis(t *testing.T) {
+	t.Parallel()
+	apps := load(t, `
+applications:
+- host: 0.0.0.0
+  port: 8000
+  args:
+    llm_configs:
+    - model_loading_config: {model_id: m}
+      accelerator_config: {kind: gpu, chips: 4}
+`)
+	require.Equal(t, []string{
+		"c.yaml:3:3 applications[0].host: it has no effect here: the program chooses the address",
+		"c.yaml:4:3 applications[0].port: it has no effect here: the program chooses the address",
+		"c.yaml:8:7 applications[0].args.llm_configs[0].accelerator_config: it is checked, but has no effect here",
+		"c.yaml:8:46 applications[0].args.llm_configs[0].accelerator_config.chips: it has no effect: known are kind and topology",
+	}, apps[0].Warnings)
+}
+
+// For these a null is another value in Ray than none.
+func TestNulls(t *testing.T) {
+	t.Parallel()
+	apps := load(t, bare+"log_engine_metrics: null\nengine_kwargs: {disable_log_stats: true}\nlora_config: {dynamic_lora_loading_path: s3://b/l, download_timeout_s: ~}\n")
+	cfg := apps[0].Args.LLMConfigs[0]
+	require.False(t, *cfg.LogEngineMetrics)
+	require.Zero(t, *cfg.LoraConfig.DownloadTimeout)
+	require.NoError(t, cfg.Validate())
+	cfg = load(t, bare+"lora_config: {dynamic_lora_loading_path: s3://b/l}\n")[0].Args.LLMConfigs[0]
+	require.Nil(t, cfg.LogEngineMetrics)
+	require.Nil(t, cfg.LoraConfig.DownloadTimeout)
 }
 
 func TestSeveralApplicationsAndFiles(t *testing.T) {
@@ -362,6 +396,7 @@ func TestReaderFailsOrHasTooMuch(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	_, err := spinup.Load("c.yaml", iotest.ErrReader(broken))
 	require.ErrorIs(t, err, broken)
+	require.Equal(t, []string{"give a YAML file with an LLMConfig or applications"}, slices.Collect(lifecycle.Hints(err)))
 	_, err = spinup.Load("c.yaml", strings.NewReader("# "+strings.Repeat("x", 1<<20)))
 	require.ErrorIs(t, err, lifecycle.Invalid)
 }

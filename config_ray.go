@@ -6,9 +6,10 @@ import "reflect"
 const importPath = "ray.serve.llm:build_openai_app"
 
 const (
-	rayOnly  = "it has no effect here: only Ray uses it"
-	byPython = "it has no effect here: nothing is installed or imported, prepare the engine's environment yourself"
-	notBuilt = "it has no effect yet"
+	rayOnly   = "it has no effect here: only Ray uses it"
+	byPython  = "it has no effect here: nothing is installed or imported, prepare the engine's environment yourself"
+	byProgram = "it has no effect here: the program chooses the address"
+	notBuilt  = "it has no effect yet"
 )
 
 // unusedFields are fields of Ray 2.60 that are accepted with a warning, and why they have
@@ -16,13 +17,13 @@ const (
 func unusedFields() map[reflect.Type]map[string]string {
 	return map[reflect.Type]map[string]string{
 		reflect.TypeFor[serveFile](): {
-			"proxy_location": rayOnly, "http_options": "it has no effect here: the program chooses the address",
+			"proxy_location": rayOnly, "http_options": byProgram,
 			"grpc_options": rayOnly, "controller_options": rayOnly, "logging_config": rayOnly,
 			"tracing_config": rayOnly, "target_capacity": rayOnly,
 		},
 		reflect.TypeFor[Application](): {
 			"deployments": "it has no effect here: set deployment_config in each LLMConfig", "autoscaling_policy": rayOnly,
-			"logging_config": rayOnly, "external_scaler_enabled": rayOnly,
+			"logging_config": rayOnly, "external_scaler_enabled": rayOnly, "host": byProgram, "port": byProgram,
 		},
 		reflect.TypeFor[ApplicationArgs](): {
 			"ingress_cls_config": rayOnly, "ingress_deployment_config": rayOnly,

@@ -1,6 +1,7 @@
 package strictyaml
 
 import (
+	"cmp"
 	"encoding"
 	"math/big"
 	"reflect"
@@ -20,6 +21,8 @@ type Decoder struct {
 	// Include reads, for a struct, the file that a plain string in its place names. It
 	// returns nil after reporting why that is not possible.
 	Include map[reflect.Type]func(path string, at *Place) *Value
+	// Hints says, for a field of a struct, what to write where its value has the wrong type.
+	Hints map[reflect.Type]map[string]string
 
 	root reflect.Type
 }
@@ -67,7 +70,7 @@ func (d *Decoder) decode(v *Value, out reflect.Value) {
 }
 
 func (d *Decoder) wrong(v *Value, want, hint string) {
-	d.Report.fail(v.place, hint, "want %s, have %s", want, v.kind)
+	d.Report.fail(v.place, cmp.Or(v.hint, hint), "want %s, have %s", want, v.kind)
 }
 
 // text hands text and whole numbers to a type with a syntax of its own. Its error must not
@@ -185,6 +188,7 @@ func (d *Decoder) field(v *Value, f field, info *structInfo, out reflect.Value) 
 		d.Report.warn(d.key(v, f), "%s", why)
 	}
 	if known, ok := info.field(f.key); ok && f.text {
+		f.value.hint = d.Hints[out.Type()][f.key]
 		d.decode(f.value, out.FieldByIndex(known.index))
 		return
 	}

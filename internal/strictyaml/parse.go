@@ -28,7 +28,7 @@ func parse(name string, data []byte, r *Report, place *Place) *Value {
 	doc, err := document(dec)
 	switch {
 	case errors.Is(err, io.EOF):
-		r.fail(place, "", "the file is empty")
+		r.fail(place, r.Wanted, "the file is empty")
 		return nil
 	case err != nil:
 		syntax(name, data, err, r)

@@ -16,6 +16,8 @@ const maxProblems = 200
 
 // A Report collects problems and warnings. Its zero value is ready to use.
 type Report struct {
+	Wanted string // hint for a file that is empty or no YAML, where nothing better is known
+
 	problems []note
 	warnings []note
 	root     *Place
@@ -31,7 +33,7 @@ type note struct {
 
 // Again returns an empty report that knows the places of r: for checking once more what
 // was decoded before.
-func (r *Report) Again() *Report { return &Report{root: r.root, files: r.files} }
+func (r *Report) Again() *Report { return &Report{Wanted: r.Wanted, root: r.root, files: r.files} }
 
 // Fail reports what is wrong with the value at path. Where the value does not exist, the
 // problem is placed at the nearest one above it. Where something was said already about the

@@ -40,7 +40,7 @@ func syntax(name string, data []byte, err error, r *Report) {
 	if i := strings.IndexByte(text, '\t'); i >= 0 && (strings.Contains(message, "token") || strings.Contains(message, "tab")) {
 		pos.Column, subject = utf8.RuneCountInString(text[:i])+1, "\t"
 	}
-	hint := ""
+	hint := r.Wanted
 	for _, h := range syntaxHints {
 		if strings.Contains(subject, h.fits) {
 			if hint = h.hint; h.message != "" {

@@ -10,6 +10,7 @@ type Value struct {
 	data   any // bool, int, *big.Int, float64 or string
 	items  []*Value
 	fields []field
+	hint   string // what to write instead, where the type is wrong
 }
 
 type field struct {
