@@ -85,10 +85,13 @@ func (a *adapters) find(ctx context.Context, name string) (*foundAdapter, error)
 	for {
 		f, mine := a.claim(name)
 		if mine {
-			f.err = a.patiently(ctx, func(ctx context.Context) error { return a.look(ctx, name, f) })
+			err := a.patiently(ctx, func(ctx context.Context) error { return a.look(ctx, name, f) })
+			if f.err = err; err != nil && ctx.Err() != nil { // the end of this caller is not that of those who wait
+				f.err = &lifecycle.Error{Op: "spinup.adapter", Kind: lifecycle.Canceled, Target: name, Err: err}
+			}
 			a.settle(name, f, f.err)
 			close(f.done)
-			return f, f.err
+			return f, err
 		}
 		select {
 		case <-f.done:

@@ -17,9 +17,11 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spinup-llm/spinup"
+	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/engine"
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/internal/hubtest"
@@ -235,6 +237,31 @@ func TestManyAskForANewAdapter(t *testing.T) {
 	close(s.hold)
 	wg.Wait()
 	require.Equal(t, int64(2), s.resolves.Load())
+}
+
+// The deadline of the one who looks is not that of those who wait for what is found.
+func TestWhoWaitsForAnAdapterHasADeadlineOfItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, o, cfg := adapting(t)
+		s.hold, o.Downloads = make(chan struct{}), new(download.Manager)
+		d, err := spinup.New(o, cfg)
+		require.NoError(t, err)
+		found := func(ctx context.Context) <-chan error {
+			c := make(chan error, 1)
+			go func() { c <- d.FindAdapter(ctx, "a0") }()
+			synctest.Wait()
+			return c
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		first, second := found(ctx), found(t.Context())
+		require.Equal(t, int64(1), s.resolves.Load(), "one looks")
+		require.ErrorIs(t, <-first, lifecycle.Timeout)
+		close(s.hold)
+		require.NoError(t, <-second)
+		require.Equal(t, int64(2), s.resolves.Load())
+	})
 }
 
 // TestAdaptersSurviveTheirEngine kills the engine under load of more adapters than it holds.
