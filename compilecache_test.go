@@ -230,7 +230,9 @@ func TestAFailingCacheIsOnlyTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o, cfg := compiling(t, c.uri)
-			o.StageLimits = map[lifecycle.Stage]time.Duration{lifecycle.StageCompileCache: 300 * time.Millisecond}
+			if name == "hangs" { // the others answer, also on a busy machine
+				o.StageLimits = map[lifecycle.Stage]time.Duration{lifecycle.StageCompileCache: 300 * time.Millisecond}
+			}
 			d := begin(t, o, cfg)
 			require.NoError(t, d.Ready(t.Context()))
 			require.NoError(t, d.Stop(context.WithoutCancel(t.Context())))
