@@ -25,7 +25,7 @@ type step struct {
 	name     string
 	open     func(context.Context) (*auth.Credentials, error) // nil: not configured
 	absent   string                                           // why it is not
-	optional bool                                             // a failure means that there are none
+	optional bool                                             // a failure means that there are none, but for Unavailable
 }
 
 // found is where the credentials came from.
@@ -80,8 +80,9 @@ func (c *chain) find(ctx context.Context) (*found, error) {
 			return nil, ctx.Err()
 		}
 		tried = append(tried, s.name+" (failed)")
-		if !s.optional {
-			return nil, &credentialsError{tried: tried, from: s.name, err: err, text: tokenText(err)}
+		failed := &credentialsError{tried: tried, from: s.name, err: err, text: tokenText(err)}
+		if !s.optional || failed.Temporary() {
+			return nil, failed
 		}
 	}
 	return nil, &credentialsError{tried: tried}
@@ -125,6 +126,9 @@ func (e *credentialsError) Error() string {
 	}
 	return fmt.Sprintf("no credentials from %s: %s", e.from, e.text)
 }
+
+// Temporary has the SDK ask again where it tries more than once.
+func (e *credentialsError) Temporary() bool { return e.kind() == lifecycle.Unavailable }
 
 func (e *credentialsError) hint() string {
 	return "let GOOGLE_APPLICATION_CREDENTIALS name the file of a service account, in env_vars or in the environment, or write " +

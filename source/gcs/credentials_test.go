@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/spinup-llm/spinup/internal/gcstest"
@@ -173,6 +175,84 @@ func TestBadCredentials(t *testing.T) {
 			require.Empty(t, fake.Requests(), "without a token nothing is asked")
 		})
 	}
+}
+
+// A metadata server that has to be there, or gave tokens before, and fails is away: that passes.
+func TestMetadataAway(t *testing.T) {
+	t.Parallel()
+	var status atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(int(status.Load()))
+		_, _ = io.WriteString(w, `{"access_token":"`+canary+`","expires_in":1}`) // to be renewed by each request
+	}))
+	t.Cleanup(server.Close)
+	fake := gcstest.NewFake(t)
+	fake.Put("models", "llama/a", []byte("data"))
+	src := google(t, fake, lifecycle.EnvVars{"GCE_METADATA_HOST": server.Listener.Addr().String()})
+	for _, c := range []struct {
+		status int32
+		kind   lifecycle.Kind
+	}{
+		{http.StatusNotFound, lifecycle.Unauthenticated}, // the machine has no service account
+		{http.StatusServiceUnavailable, lifecycle.Unavailable},
+		{http.StatusTooManyRequests, lifecycle.Unavailable},
+	} {
+		status.Store(c.status)
+		_, err := src.Resolve(t.Context())
+		require.ErrorIs(t, err, c.kind)
+	}
+	status.Store(http.StatusOK)
+	m, err := src.Resolve(t.Context())
+	require.NoError(t, err)
+	status.Store(http.StatusServiceUnavailable)
+	_, err = src.Open(t.Context(), m.Files[0], 0, -1)
+	require.ErrorIs(t, err, lifecycle.Unavailable)
+	require.ErrorContains(t, err, "the metadata server answered 503")
+	server.Close()
+	_, err = src.Open(t.Context(), m.Files[0], 0, -1)
+	require.ErrorIs(t, err, lifecycle.Unavailable)
+}
+
+// The metadata server of a new pod refuses for some seconds: it is asked again.
+func TestMetadataStarts(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, granted)
+	}))
+	t.Cleanup(server.Close)
+	fake := gcstest.NewFake(t)
+	fake.Put("models", "llama/a", nil)
+	_, err := google(t, fake, lifecycle.EnvVars{"GCE_METADATA_HOST": server.Listener.Addr().String()}).Resolve(t.Context())
+	require.NoError(t, err)
+
+	_, err = google(t, fake, lifecycle.EnvVars{"GCE_METADATA_HOST": "127.0.0.1:1"}).Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.Unavailable)
+}
+
+// Elsewhere nobody answers at that address, which is looked at once.
+func TestNoMetadata(t *testing.T) {
+	t.Parallel()
+	if product, _ := os.ReadFile("/sys/class/dmi/id/product_name"); strings.HasPrefix(string(product), "Google") {
+		t.Skip("this is one of Google's machines")
+	}
+	nobody := &refusing{}
+	_, err := openWith(t, "gs://models/llama", lifecycle.EnvVars{"HOME": t.TempDir()}, &http.Client{Transport: nobody}).Resolve(t.Context())
+	require.ErrorIs(t, err, lifecycle.Unauthenticated)
+	require.ErrorContains(t, err, "there are no credentials")
+	require.EqualValues(t, 1, nobody.asked.Load())
+}
+
+// refusing is a network in which nobody is.
+type refusing struct{ asked atomic.Int32 }
+
+func (r *refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	r.asked.Add(1)
+	return nil, syscall.ECONNREFUSED
 }
 
 // What the service says about a token names where that came from, and never repeats it.

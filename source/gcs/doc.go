@@ -43,7 +43,9 @@
 //
 // As package source says; a wrong bucket or prefix comes with the nearest that exist, a
 // refusal with the missing permission, a rejected token with the place it came from. Lists
-// are tried three times, reads once: download knows better how to go on.
+// are tried three times, reads once: download knows better how to go on. A service of tokens
+// that does not answer is Unavailable; a metadata server is missed only on Google's machines,
+// where GCE_METADATA_HOST is set, or where it gave a token before.
 //
 // # Telemetry
 //

@@ -47,13 +47,13 @@ func (b *bucket) kindOf(r request, err error) lifecycle.Kind {
 
 // kind tells credentials that are wrong from a service of tokens that does not answer.
 func (e *credentialsError) kind() lifecycle.Kind {
-	if refused, ok := errors.AsType[*auth.Error](e.err); ok {
-		if s := refused.Response; s != nil && (s.StatusCode >= 500 || s.StatusCode == http.StatusTooManyRequests) {
-			return lifecycle.Unavailable
-		}
-		return lifecycle.Unauthenticated
+	status := 0
+	if refused, ok := errors.AsType[*auth.Error](e.err); ok && refused.Response != nil {
+		status = refused.Response.StatusCode
+	} else if refused, ok := errors.AsType[*metadataError](e.err); ok {
+		status = refused.status
 	}
-	if _, sent := errors.AsType[*url.Error](e.err); sent {
+	if _, sent := errors.AsType[*url.Error](e.err); sent || status >= 500 || status == http.StatusTooManyRequests {
 		return lifecycle.Unavailable
 	}
 	return lifecycle.Unauthenticated

@@ -22,8 +22,11 @@ import (
 // readScope is all that reading needs.
 const readScope = "https://www.googleapis.com/auth/devstorage.read_only"
 
-// metadataLimit bounds one request to the metadata server: elsewhere nobody answers there.
-const metadataLimit = 3 * time.Second
+// These bound one request to the metadata server, where there has to be one and elsewhere.
+const (
+	metadataLimit = 30 * time.Second
+	nobodyLimit   = 3 * time.Second
+)
 
 // named is the file that a variable names.
 func (s *settings) named(client *http.Client) step {
@@ -72,11 +75,20 @@ func (s *settings) instance(client *http.Client) step {
 		st.absent = "NO_GCE_CHECK"
 		return st
 	}
-	host := cmp.Or(s.env("GCE_METADATA_HOST"), "169.254.169.254")
+	m := &metadata{
+		host: cmp.Or(s.env("GCE_METADATA_HOST"), "169.254.169.254"), scope: s.scope, client: client, limit: nobodyLimit,
+	}
+	expected := s.isGoogle()
+	if expected {
+		m.limit = metadataLimit
+	}
 	st.open = func(ctx context.Context) (*auth.Credentials, error) {
-		cached := auth.NewCachedTokenProvider(&metadata{host: host, scope: s.scope, client: client},
-			&auth.CachedTokenProviderOptions{DisableAsyncRefresh: true})
-		if _, err := cached.Token(ctx); err != nil {
+		cached := auth.NewCachedTokenProvider(m, &auth.CachedTokenProviderOptions{DisableAsyncRefresh: true})
+		_, err := cached.Token(ctx)
+		if _, sent := errors.AsType[*url.Error](err); sent && !expected {
+			return nil, errNobody
+		}
+		if err != nil {
 			return nil, err
 		}
 		return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: cached}), nil
@@ -84,16 +96,37 @@ func (s *settings) instance(client *http.Client) step {
 	return st
 }
 
+var errNobody = errors.New("nobody answers")
+
+// isGoogle reports whether there has to be a metadata server: that of a new pod or machine
+// refuses for some seconds, which is not the same as no server at all.
+func (s *settings) isGoogle() bool {
+	if s.env("GCE_METADATA_HOST") != "" {
+		return true
+	}
+	product, _ := os.ReadFile("/sys/class/dmi/id/product_name") // where Google's own library looks
+	return strings.HasPrefix(string(product), "Google")
+}
+
+// A metadataError is an answer of the metadata server that is no token.
+type metadataError struct{ status int }
+
+// Error implements error.
+func (e *metadataError) Error() string {
+	return fmt.Sprintf("the metadata server answered %d", e.status)
+}
+
 // metadata is an auth.TokenProvider. The SDK's own would look at the process's environment.
 type metadata struct {
 	host   string
 	scope  string
 	client *http.Client
+	limit  time.Duration
 }
 
 // Token implements auth.TokenProvider.
 func (m *metadata) Token(ctx context.Context) (*auth.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, metadataLimit)
+	ctx, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
 	at := url.URL{
 		Scheme: "http", Host: m.host, Path: "/computeMetadata/v1/instance/service-accounts/default/token",
@@ -110,7 +143,7 @@ func (m *metadata) Token(ctx context.Context) (*auth.Token, error) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the metadata server answered %d", res.StatusCode)
+		return nil, &metadataError{res.StatusCode}
 	}
 	return parseToken(io.LimitReader(res.Body, 64<<10), time.Now())
 }
