@@ -49,8 +49,10 @@ func call[In, Out any](ctx context.Context, b *bucket, retryer aws.Retryer, in *
 	opt := func(o *s3.Options) { o.Region, o.Retryer = *b.region.Load(), retryer }
 	held := b.held()
 	out, err := do(ctx, in, opt)
-	if gone(err) && b.renew(ctx, held) {
-		out, err = do(ctx, in, opt)
+	if gone(err) {
+		if err = b.renew(ctx, held, err); err == nil {
+			out, err = do(ctx, in, opt)
+		}
 	}
 	if region := regionOf(err); region != "" && region != *b.region.Load() {
 		b.region.Store(&region)
@@ -79,9 +81,15 @@ func regionOf(err error) string {
 	return ""
 }
 
+// An answer is an error of the SDK's that has a status: S3, and each place of credentials, has its own.
+type answer interface {
+	error
+	HTTPStatusCode() int
+}
+
 // statusOf returns the HTTP status of the answer that err is about, or 0.
 func statusOf(err error) int {
-	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+	if r, ok := errors.AsType[answer](err); ok {
 		return r.HTTPStatusCode()
 	}
 	return 0

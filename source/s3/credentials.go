@@ -2,12 +2,16 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // A chain tries the places where credentials may be, in order, and remembers what it
@@ -22,7 +26,8 @@ type step struct {
 	name     string
 	retrieve func(context.Context) (aws.Credentials, error) // nil: not configured
 	absent   string                                         // why it is not
-	optional bool                                           // a failure means that there are none
+	optional bool                                           // a failure means that there are none, but for Unavailable
+	expected bool                                           // where it is optional: nobody there is a failure, too
 }
 
 // found is where the last credentials came from.
@@ -33,7 +38,7 @@ type found struct {
 }
 
 func newChain(ctx context.Context, s settings, client *http.Client) *chain {
-	return &chain{steps: []step{s.keys(), s.webIdentity(client), s.fromProfile(ctx), s.container(client), s.instance()}}
+	return &chain{steps: []step{s.keys(), s.webIdentity(client), s.fromProfile(ctx), s.container(client), s.instance(client)}}
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -53,11 +58,36 @@ func (c *chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 			return aws.Credentials{}, ctx.Err()
 		}
 		tried = append(tried, s.name+" (failed)")
-		if !s.optional {
-			return aws.Credentials{}, &credentialsError{tried: tried, from: s.name, err: err}
+		failed := &credentialsError{tried: tried, from: s.name, err: err}
+		if !s.optional || (failed.kind() == lifecycle.Unavailable && (c.expects(s) || statusOf(err) != 0)) {
+			return aws.Credentials{}, failed
 		}
 	}
 	return aws.Credentials{}, &credentialsError{tried: tried}
+}
+
+// expects reports whether somebody has to be at s: the settings say so, or it gave the keys in use.
+func (c *chain) expects(s step) bool {
+	u := c.used.Load()
+	return s.expected || (u != nil && u.name == s.name)
+}
+
+// again is how long keys that could not be replaced are used before that is tried again.
+const again = 10 * time.Second
+
+// HandleFailToRefresh implements aws.HandleFailRefreshCredentialsCacheStrategy: keys are
+// replaced early, and are good until their end. None are given for those that were refused.
+func (c *chain) HandleFailToRefresh(_ context.Context, cached aws.Credentials, err error) (aws.Credentials, error) {
+	u := c.used.Load()
+	if !cached.HasKeys() || u == nil || u.keys.Expired() {
+		return aws.Credentials{}, err
+	}
+	keys, next := u.keys, time.Now().Add(again)
+	if keys.Expires.After(next) {
+		keys.Expires = next
+	}
+	keys.Expires = keys.Expires.Add(early) // which the cache takes off
+	return keys, nil
 }
 
 // A credentialsError says which places were tried, in order.
@@ -73,6 +103,15 @@ func (e *credentialsError) Error() string {
 		return "there are no credentials"
 	}
 	return fmt.Sprintf("no credentials from %s: %s", e.from, plain(e.err))
+}
+
+// kind tells credentials that are wrong from whoever gives them and does not answer.
+func (e *credentialsError) kind() lifecycle.Kind {
+	_, sent := errors.AsType[*url.Error](e.err)
+	if s := statusOf(e.err); sent || errors.Is(e.err, context.DeadlineExceeded) || s >= 500 || s == http.StatusTooManyRequests {
+		return lifecycle.Unavailable
+	}
+	return lifecycle.Unauthenticated
 }
 
 func (e *credentialsError) hint() string {

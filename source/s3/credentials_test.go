@@ -139,6 +139,8 @@ credential_process = /bin/sh -c 'printf "{\"Version\":1,\"AccessKeyId\":\"PROGRA
 func TestCredentialFailures(t *testing.T) {
 	t.Parallel()
 	url := services(t)
+	empty := httptest.NewServer(http.NotFoundHandler()) // a machine without a role
+	t.Cleanup(empty.Close)
 	for want, env := range map[string]lifecycle.EnvVars{
 		"one of them is not set":     {"AWS_ACCESS_KEY_ID": "canary-id"},
 		"AWS_ROLE_ARN is not set":    {"AWS_WEB_IDENTITY_TOKEN_FILE": "/x"},
@@ -146,7 +148,7 @@ func TestCredentialFailures(t *testing.T) {
 		"AccessDenied":               {"AWS_WEB_IDENTITY_TOKEN_FILE": writeFile(t, "jwt", "canary"), "AWS_ROLE_ARN": "arn:aws:iam::1:role/reader", "AWS_ENDPOINT_URL_STS": url},
 		`profile "nope"`:             {"AWS_PROFILE": "nope", "HOME": t.TempDir()},
 		"there are no credentials":   {"AWS_EC2_METADATA_DISABLED": "true"},
-		"EC2 instance (failed)":      {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
+		"EC2 instance (failed)":      {"AWS_EC2_METADATA_SERVICE_ENDPOINT": empty.URL},
 		"goes in clear to example":   {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/keys"},
 		"is no URL of a server":      {"AWS_WEB_IDENTITY_TOKEN_FILE": "/x", "AWS_ROLE_ARN": "r", "AWS_ENDPOINT_URL_STS": "nonsense"},
 		"FULL_URI (failed)":          {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url + "/nothing-here"},
@@ -167,10 +169,97 @@ func TestCredentialFailures(t *testing.T) {
 // That the giver of credentials is away passes; the keys are not wrong.
 func TestCredentialServiceAway(t *testing.T) {
 	t.Parallel()
-	_, _, err := usedBy(t, lifecycle.EnvVars{
-		"AWS_WEB_IDENTITY_TOKEN_FILE": writeFile(t, "jwt", "jwt"), "AWS_ROLE_ARN": "r", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1",
-	})
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	t.Cleanup(busy.Close)
+	for want, env := range map[string]lifecycle.EnvVars{
+		"AWS_ROLE_ARN: ": {
+			"AWS_WEB_IDENTITY_TOKEN_FILE": writeFile(t, "jwt", "jwt"), "AWS_ROLE_ARN": "r", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1",
+		},
+		"_FULL_URI: the service answered (503)": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": busy.URL},
+		"EC2 instance: no EC2 IMDS role found":  {"AWS_EC2_METADATA_SERVICE_ENDPOINT": busy.URL},
+		"connection refused":                    {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := usedBy(t, env)
+			require.ErrorIs(t, err, lifecycle.Unavailable)
+			require.ErrorContains(t, err, want)
+		})
+	}
+}
+
+// Keys are replaced before their end, and used until then where whoever gives them is away.
+func TestRenewalAway(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]string{"instance": "AWS_EC2_METADATA_SERVICE_ENDPOINT", "container": "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			place := newPlace(t)
+			fake := newExpiring(t)
+			fake.Put("models", "llama/a", []byte("data"))
+			env := lifecycle.EnvVars{"AWS_ENDPOINT_URL": fake.Endpoint, at: place.url}
+			src := open(t, "s3://models/llama", env)
+			m, err := src.Resolve(t.Context())
+			require.NoError(t, err)
+			before := place.given.Load()
+			place.away.Store(true)
+			require.Equal(t, "data", readAll(t, src, m.Files[0]))
+			require.Equal(t, before, place.given.Load())
+
+			fake.good.Store("other") // the service no longer takes them
+			_, err = src.Open(t.Context(), m.Files[0], 0, -1)
+			require.ErrorIs(t, err, lifecycle.Unavailable)
+			require.ErrorContains(t, err, "no credentials from ")
+		})
+	}
+}
+
+// Whoever gave keys that have run out, and is away, may come back.
+func TestRenewalTooLate(t *testing.T) {
+	t.Parallel()
+	place := newPlace(t)
+	place.expired.Store(true)
+	fake := newExpiring(t)
+	fake.Put("models", "llama/a", []byte("data"))
+	src := open(t, "s3://models/llama", lifecycle.EnvVars{"AWS_ENDPOINT_URL": fake.Endpoint, "AWS_CONTAINER_CREDENTIALS_FULL_URI": place.url})
+	m, err := src.Resolve(t.Context())
+	require.NoError(t, err)
+	place.away.Store(true)
+	_, err = src.Open(t.Context(), m.Files[0], 0, -1)
 	require.ErrorIs(t, err, lifecycle.Unavailable)
+}
+
+// A place gives keys that are to be replaced at once, as an instance or a container does.
+type place struct {
+	url           string
+	away, expired atomic.Bool
+	given         atomic.Int32
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	p := &place{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case p.away.Load():
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case r.Method == http.MethodPut:
+			w.WriteHeader(http.StatusNotFound) // an instance that asks for no token
+		case r.URL.Path == "/latest/meta-data/iam/security-credentials/":
+			_, _ = io.WriteString(w, "node-role")
+		default:
+			p.given.Add(1)
+			left := 50 * time.Second
+			if p.expired.Load() {
+				left = -time.Second
+			}
+			_, _ = fmt.Fprintf(w, `{"Code":"Success","AccessKeyId":"KEY","SecretAccessKey":"s","Token":"t","Expiration":"%s"}`,
+				time.Now().Add(left).UTC().Format(time.RFC3339))
+		}
+	}))
+	t.Cleanup(srv.Close)
+	p.url = srv.URL
+	return p
 }
 
 // The keys of a rejected request are named by their place, after those tried before.

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -68,7 +69,7 @@ func plain(err error) string {
 		return own.Error()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		text := strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
+		text := strings.TrimSuffix(cmp.Or(api.ErrorCode(), "the service answered")+": "+api.ErrorMessage(), ": ")
 		if status := statusOf(err); status != 0 && api.ErrorMessage() == "" {
 			text += " (" + strconv.Itoa(status) + ")"
 		}

@@ -3,7 +3,6 @@ package s3
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/aws/smithy-go"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -56,10 +55,7 @@ var kinds = map[string]lifecycle.Kind{
 
 func kindOf(err error) lifecycle.Kind {
 	if own, ok := errors.AsType[*credentialsError](err); ok {
-		if _, sent := errors.AsType[*url.Error](own.err); sent || statusOf(own.err) >= 500 {
-			return lifecycle.Unavailable // whoever gives the credentials did not answer
-		}
-		return lifecycle.Unauthenticated
+		return own.kind()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		if kind, known := kinds[api.ErrorCode()]; known {

@@ -170,17 +170,22 @@ func trusted(uri string) error {
 	return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI goes in clear to %s: it has to be https, or this machine", host)
 }
 
-func (s *settings) instance() step {
-	st := step{name: "the role of the EC2 instance", optional: true}
+func (s *settings) instance(client *http.Client) step {
+	endpoint := s.env("AWS_EC2_METADATA_SERVICE_ENDPOINT")
+	st := step{name: "the role of the EC2 instance", optional: true, expected: endpoint != ""}
 	if s.isTrue("AWS_EC2_METADATA_DISABLED") {
 		st.absent = "AWS_EC2_METADATA_DISABLED"
 		return st
 	}
 	st.retrieve = ec2rolecreds.New(func(o *ec2rolecreds.Options) {
-		o.Client = imds.New(imds.Options{
+		at := imds.Options{
 			ClientEnableState: imds.ClientEnabled, // or it asks the process's environment
-			Endpoint:          cmp.Or(s.env("AWS_EC2_METADATA_SERVICE_ENDPOINT"), "http://169.254.169.254"),
-		})
+			Endpoint:          cmp.Or(endpoint, "http://169.254.169.254"),
+		}
+		if endpoint != "" {
+			at.HTTPClient = client // the SDK's own gives up within half a second, which is for where nobody answers
+		}
+		o.Client = imds.New(at)
 	}).Retrieve
 	return st
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
+	"github.com/spinup-llm/spinup/lifecycle"
 )
 
 // early is how long before their end credentials are replaced.
@@ -38,20 +39,27 @@ func (b *bucket) held() aws.Credentials {
 }
 
 // renew asks the place of the credentials for others than those that were refused, unless
-// another request has done so. It reports whether there are any.
-func (b *bucket) renew(ctx context.Context, refused aws.Credentials) bool {
+// another request has done so. Without any it returns the refusal, or that the place is away.
+func (b *bucket) renew(ctx context.Context, held aws.Credentials, refusal error) error {
 	if b.creds == nil {
-		return false
+		return refusal
 	}
 	other := func() bool {
 		now := b.held()
-		return now.AccessKeyID != refused.AccessKeyID || now.SessionToken != refused.SessionToken
+		return now.AccessKeyID != held.AccessKeyID || now.SessionToken != held.SessionToken
 	}
-	if refused.AccessKeyID != "" && other() {
-		return true
+	if held.AccessKeyID != "" && other() {
+		return nil
 	}
-	refused = b.held()
+	held = b.held()
 	b.cache.Invalidate()
 	_, err := b.cache.Retrieve(ctx)
-	return err == nil && other()
+	switch own, ok := errors.AsType[*credentialsError](err); {
+	case ok && own.kind() == lifecycle.Unavailable:
+		return err
+	case err != nil || !other():
+		return refusal
+	default:
+		return nil
+	}
 }

@@ -152,7 +152,7 @@ func TestExpiryInADownload(t *testing.T) {
 	}
 	env := maps.Clone(fake.Env())
 	env["AWS_SESSION_TOKEN"] = "old-canary"
-	m, dir := &download.Manager{PartSize: part}, t.TempDir()
+	m, dir := &download.Manager{PartSize: part, Budget: &download.Budget{Connections: 8}}, t.TempDir()
 	_, err := m.Fetch(t.Context(), open(t, "s3://models/llama", env), dir)
 	require.ErrorIs(t, err, lifecycle.Unauthenticated)
 	require.ErrorContains(t, err, "get a new AWS_SESSION_TOKEN")
