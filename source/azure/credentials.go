@@ -32,7 +32,8 @@ type step struct {
 	name     string
 	open     func() (azcore.TokenCredential, error) // nil: not configured
 	absent   string                                 // why it is not
-	optional bool                                   // a failure means that there are none
+	optional bool                                   // a failure means that there are none, but for Unavailable
+	expected bool                                   // where it is optional: nobody there is a failure, too
 }
 
 func newChain(s settings, client, machine *http.Client) *chain {
@@ -63,6 +64,7 @@ func (c *chain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azc
 		return token, err
 	}
 	var tried []string
+	none := &credentialsError{}
 	for _, s := range c.steps {
 		if s.open == nil {
 			tried = append(tried, s.name+" ("+s.absent+")")
@@ -80,11 +82,16 @@ func (c *chain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azc
 			return azcore.AccessToken{}, ctx.Err()
 		}
 		tried = append(tried, s.name+" (failed)")
+		failed := &credentialsError{tried: tried, from: s.name, err: err}
 		if !s.optional {
-			return azcore.AccessToken{}, &credentialsError{tried: tried, from: s.name, err: err}
+			return azcore.AccessToken{}, failed
+		}
+		if failed.kind() == lifecycle.Unavailable && (s.expected || failed.answered()) {
+			none = failed // where no other gives one
 		}
 	}
-	return azcore.AccessToken{}, &credentialsError{tried: tried}
+	none.tried = tried
+	return azcore.AccessToken{}, none
 }
 
 // seen returns where the token in use came from, or "" while there is none.
@@ -112,19 +119,32 @@ func (e *credentialsError) Error() string {
 	if e.err == nil {
 		return "there are no credentials"
 	}
-	return fmt.Sprintf("no token from %s: %s", e.from, tokenText(e.err))
+	text := tokenText(e.err)
+	if e.kind() == lifecycle.Unavailable && !e.answered() {
+		text = "there was no answer"
+	}
+	return fmt.Sprintf("no token from %s: %s", e.from, text)
 }
 
 // NonRetriable tells the SDK's pipeline that asking again gives the same.
 func (e *credentialsError) NonRetriable() {}
 
+// kind tells credentials that are wrong from a service of tokens that does not answer.
 func (e *credentialsError) kind() lifecycle.Kind {
-	if refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](e.err); ok {
-		if r := refused.RawResponse; r != nil && (r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests) {
-			return lifecycle.Unavailable
-		}
+	refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](e.err)
+	if !ok || e.from == byCommand { // a program's failure is seldom one of the network
+		return lifecycle.Unauthenticated
+	}
+	if r := refused.RawResponse; r == nil || r.StatusCode >= 500 || r.StatusCode == http.StatusTooManyRequests {
+		return lifecycle.Unavailable
 	}
 	return lifecycle.Unauthenticated
+}
+
+// answered reports whether somebody was at the place that failed.
+func (e *credentialsError) answered() bool {
+	refused, ok := errors.AsType[*azidentity.AuthenticationFailedError](e.err)
+	return ok && refused.RawResponse != nil
 }
 
 func (e *credentialsError) hint() string {

@@ -48,7 +48,9 @@
 //
 // As package source says; a wrong container or prefix comes with the nearest that exist, a
 // refusal with the missing permission, a rejected key with the place it came from. Lists are
-// tried three times, reads once: download knows better how to go on.
+// tried three times, reads once: download knows better how to go on. A service of tokens that
+// does not answer is Unavailable; a machine's is missed only where AZURE_TOKEN_CREDENTIALS names
+// it, where IDENTITY_ENDPOINT is set, or where it gave a token before.
 //
 // # Telemetry
 //

@@ -113,9 +113,27 @@ func (i identities) workload() step {
 			ClientOptions: i.options(), ClientID: i.env("AZURE_CLIENT_ID"), TenantID: i.env("AZURE_TENANT_ID"),
 			TokenFilePath: i.env("AZURE_FEDERATED_TOKEN_FILE"),
 		}
-		st.open = func() (azcore.TokenCredential, error) { return azidentity.NewWorkloadIdentityCredential(o) }
+		st.open = func() (azcore.TokenCredential, error) {
+			creds, err := azidentity.NewWorkloadIdentityCredential(o)
+			return withFile{creds, o.TokenFilePath}, err
+		}
 	}
 	return st
+}
+
+// withFile needs a file: of one that cannot be read, the SDK tells no more than of a network that is away.
+type withFile struct {
+	azcore.TokenCredential
+
+	path string
+}
+
+// GetToken implements azcore.TokenCredential.
+func (w withFile) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if _, err := os.ReadFile(w.path); err != nil {
+		return azcore.AccessToken{}, err
+	}
+	return w.TokenCredential.GetToken(ctx, o)
 }
 
 // machine is the managed identity of a virtual machine, or of what else Azure runs.
@@ -125,7 +143,8 @@ func (i identities) machine() step {
 	if id := i.env("AZURE_CLIENT_ID"); id != "" {
 		o.ID = azidentity.ClientID(id)
 	}
-	return step{name: byMachine, optional: true, open: func() (azcore.TokenCredential, error) {
+	named := strings.EqualFold(i.env("AZURE_TOKEN_CREDENTIALS"), byMachine) || i.env("IDENTITY_ENDPOINT") != ""
+	return step{name: byMachine, optional: true, expected: named, open: func() (azcore.TokenCredential, error) {
 		creds, err := azidentity.NewManagedIdentityCredential(o)
 		return patient{creds}, err
 	}}

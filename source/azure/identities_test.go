@@ -3,12 +3,14 @@ package azure_test
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -22,13 +24,18 @@ import (
 type cloud struct {
 	fake   *fake
 	refuse atomic.Bool
+	status atomic.Int32 // of the service of tokens; below 0 nobody is there
 	asked  atomic.Int32
 	form   atomic.Pointer[string] // of the last request for a token
 }
 
 func (c *cloud) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
-	switch {
+	switch status := int(c.status.Load()); {
+	case r.URL.Host != account+".blob.core.windows.net" && status < 0:
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	case r.URL.Host != account+".blob.core.windows.net" && status > 0:
+		w.WriteHeader(status)
 	case r.URL.Host == account+".blob.core.windows.net":
 		if r.Header.Get("Authorization") != "Bearer the-token" {
 			fail(w, http.StatusUnauthorized, "InvalidAuthenticationInfo", "who are you")
@@ -111,6 +118,39 @@ func TestWorkload(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, m.Files, 1)
 	require.Contains(t, *c.form.Load(), "canary-assertion")
+}
+
+// A service of tokens that is named and does not answer is away: that passes.
+func TestTokenServiceAway(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(file, []byte("canary-assertion"), 0o600))
+	workload := with(with(application, "AZURE_CLIENT_SECRET", ""), "AZURE_FEDERATED_TOKEN_FILE", file)
+	machine := lifecycle.EnvVars{"AZURE_STORAGE_ACCOUNT_NAME": account, "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}
+	for name, c := range map[string]struct {
+		env    lifecycle.EnvVars
+		status int32
+		kind   lifecycle.Kind
+		want   string
+	}{
+		"application":   {application, -1, lifecycle.Unavailable, "no token from EnvironmentCredential: there was no answer"},
+		"busy":          {application, http.StatusServiceUnavailable, lifecycle.Unavailable, "answered 503"},
+		"workload":      {workload, -1, lifecycle.Unavailable, "no token from WorkloadIdentityCredential"},
+		"no file":       {with(workload, "AZURE_FEDERATED_TOKEN_FILE", file+"2"), -1, lifecycle.Unauthenticated, "no such file"},
+		"machine":       {machine, -1, lifecycle.Unavailable, "no token from ManagedIdentityCredential"},
+		"any, busy":     {with(machine, "AZURE_TOKEN_CREDENTIALS", "prod"), http.StatusServiceUnavailable, lifecycle.Unavailable, "answered 503"},
+		"any, not here": {with(machine, "AZURE_TOKEN_CREDENTIALS", "prod"), -1, lifecycle.Unauthenticated, "there are no credentials"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cloud := newCloud(t)
+			cloud.status.Store(c.status)
+			_, err := cloud.open(t, c.env).Resolve(t.Context())
+			require.ErrorIs(t, err, c.kind)
+			require.ErrorContains(t, err, c.want)
+			require.NotContains(t, dump(err), "canary")
+		})
+	}
 }
 
 // Without credentials, an error says where they were looked for.
