@@ -4,11 +4,18 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
 	"github.com/spinup-llm/spinup/source"
 )
+
+// Accepted is what the server tells of a connection that it accepts, and that ends.
+func (s *Store) Accepted(c net.Conn) {
+	s.server.ConnState(c, http.StateNew)
+	s.server.ConnState(c, http.StateClosed)
+}
 
 // Answer answers a request for a range of a file.
 func Answer(w http.ResponseWriter, header, path string, data []byte) {

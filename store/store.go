@@ -36,7 +36,8 @@ type Store struct {
 	AccessKey, SecretKey string
 
 	server   *http.Server
-	running  sync.WaitGroup // the server and its connections
+	running  sync.WaitGroup     // the server and its connections
+	end      context.CancelFunc // of all requests, before the server's
 	model    atomic.Pointer[model]
 	modified time.Time
 }
@@ -61,16 +62,22 @@ func Listen(ctx context.Context) (*Store, error) {
 		AccessKey: rand.Text(), SecretKey: rand.Text(), // 128 bits or more each
 		modified: time.Now(),
 	}
+	requests, end := context.WithCancel(context.WithoutCancel(ctx))
+	s.end = end
 	s.server = &http.Server{
 		Handler:           http.HandlerFunc(s.handle),
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // clients that go away are no news
 	}
-	s.server.ConnState = func(_ net.Conn, state http.ConnState) {
+	s.server.ConnState = func(c net.Conn, state http.ConnState) {
 		switch state { //nolint:exhaustive // what is between the two does not matter
 		case http.StateNew:
 			s.running.Add(1)
+			if requests.Err() != nil {
+				_ = c.Close() // it was accepted before the server's Close, which may not have known it
+			}
 		case http.StateClosed:
 			s.running.Done()
 		}
@@ -93,6 +100,7 @@ func (s *Store) Serve(man *source.Manifest, from Files) *url.URL {
 
 // Close cuts what is under way and returns when nothing runs any more.
 func (s *Store) Close() error {
+	s.end()
 	err := s.server.Close()
 	s.running.Wait()
 	return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 
@@ -276,6 +277,50 @@ func TestLife(t *testing.T) {
 	require.NoError(t, got.Body.Close())
 	_, err = c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &uri.Host, Key: key})
 	require.ErrorContains(t, err, "refused")
+}
+
+// Close ends requests whose connection cannot tell that it is cut, as more of them is awaited.
+func TestCloseEndsRequests(t *testing.T) {
+	t.Parallel()
+	s := listen(t)
+	opened := make(chan struct{})
+	uri := s.Serve(model.manifest(t), signalling{opened})
+	body, unsent := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Endpoint.JoinPath(uri.Host, uri.Path, "model-1.safetensors").String(), body)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+s.AccessKey+"/")
+	var g errgroup.Group
+	g.Go(func() error {
+		transport := &http.Transport{DisableKeepAlives: true}
+		res, err := transport.RoundTrip(req)
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return nil
+	})
+	<-opened
+	require.NoError(t, s.Close())
+	require.NoError(t, unsent.Close())
+	require.NoError(t, g.Wait())
+}
+
+// signalling are endless files that tell when one is opened.
+type signalling struct{ opened chan struct{} }
+
+func (s signalling) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
+	close(s.opened)
+	return endless{}.Open(ctx, f, off, n)
+}
+
+// A connection that the server accepted before Close and learns of after it is cut, too.
+func TestCloseWhileAccepting(t *testing.T) {
+	t.Parallel()
+	s := listen(t)
+	require.NoError(t, s.Close())
+	ours, theirs := net.Pipe()
+	s.Accepted(theirs)
+	_, err := ours.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
 }
 
 // endless are files of which no byte comes.
