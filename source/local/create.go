@@ -20,6 +20,8 @@ var _ source.Creator = (*Dir)(nil)
 
 // Create implements source.Creator. The directory is made where it is missing. The file gets
 // its name when it is on the disk; a temporary one beside it, ".NAME.*", is left by a kill.
+// Where files can be neither linked nor renamed without replacing (some FUSE mounts), an empty
+// file has the name for a moment.
 func (d *Dir) Create(ctx context.Context, f source.File, content io.ReadSeeker) error {
 	if err := source.CheckPath(f.Path); err != nil {
 		return err
@@ -56,12 +58,33 @@ func create(ctx context.Context, name string, content io.Reader) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.Remove(part.Name())) }()
+	defer func() {
+		if left := os.Remove(part.Name()); !errors.Is(left, fs.ErrNotExist) {
+			err = errors.Join(err, left)
+		}
+	}()
 	_, err = io.Copy(part, &ending{ctx, content})
 	if err = errors.Join(err, part.Chmod(0o644), part.Sync(), part.Close()); err != nil {
 		return err
 	}
-	return os.Link(part.Name(), name)
+	err = os.Link(part.Name(), name)
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, errors.ErrUnsupported) {
+		return renameNew(part.Name(), name) // a file system without links: SMB, exFAT, gcsfuse
+	}
+	return err
+}
+
+// claim renames like renameNew where the system has no such call: an empty file holds the
+// name for a moment.
+func claim(from, to string) error {
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // others may read what is published
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(f.Close(), os.Rename(from, to)); err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	return nil
 }
 
 // An ending reader ends with its context.
