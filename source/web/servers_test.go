@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/spinup-llm/spinup/internal/testserver"
 	"github.com/stretchr/testify/require"
 )
 
@@ -53,9 +54,10 @@ func pythonServer(tb testing.TB) disk {
 	tb.Helper()
 	python := testenv.Python(tb)
 	d := disk{root: shared(tb)}
-	port := freePort(tb)
-	d.url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	run(tb, d.url, python, "-m", "http.server", fmt.Sprint(port), "--bind", "127.0.0.1", "--directory", d.root)
+	testserver.Start(tb, func(ctx context.Context, addr *net.TCPAddr) (*exec.Cmd, string) {
+		d.url = "http://" + addr.String()
+		return exec.CommandContext(ctx, python, "-m", "http.server", fmt.Sprint(addr.Port), "--bind", "127.0.0.1", "--directory", d.root), "/"
+	})
 	return d
 }
 
@@ -71,18 +73,22 @@ func nginxServer(tb testing.TB) disk {
 		tb.Skip("nginx is not installed: apt-get install nginx-light")
 	}
 	d, state := disk{root: shared(tb)}, tb.TempDir()
-	port := freePort(tb)
-	d.url = fmt.Sprintf("http://127.0.0.1:%d", port)
 	user := ""
 	if os.Getuid() == 0 {
 		user = "user root;"
 	}
-	conf := fmt.Sprintf(`%s daemon off; pid %s/pid; error_log %s/error.log; events {}
-http { access_log off; client_body_temp_path %[2]s; proxy_temp_path %[2]s; fastcgi_temp_path %[2]s; uwsgi_temp_path %[2]s; scgi_temp_path %[2]s;
-server { listen 127.0.0.1:%[4]d; root %[5]s; autoindex on; } }`, user, state, state, port, d.root)
 	file := filepath.Join(state, "nginx.conf")
-	require.NoError(tb, os.WriteFile(file, []byte(conf), 0o600))
-	run(tb, d.url, nginx, "-c", file, "-p", state)
+	testserver.Start(tb, func(ctx context.Context, addr *net.TCPAddr) (*exec.Cmd, string) {
+		d.url = "http://" + addr.String()
+		conf := fmt.Sprintf(`%s daemon off; pid %s/pid; error_log %s/error.log; events {}
+http { access_log off; client_body_temp_path %[2]s; proxy_temp_path %[2]s; fastcgi_temp_path %[2]s; uwsgi_temp_path %[2]s; scgi_temp_path %[2]s;
+server { listen %[4]s; root %[5]s; autoindex on; } }`, user, state, state, addr, d.root)
+		require.NoError(tb, os.WriteFile(file, []byte(conf), 0o600))
+		cmd := exec.CommandContext(ctx, nginx, "-c", file, "-p", state)
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // nginx ends its workers
+		cmd.WaitDelay = 10 * time.Second
+		return cmd, "/"
+	})
 	return d
 }
 
@@ -92,43 +98,6 @@ func shared(tb testing.TB) string {
 	dir := tb.TempDir()
 	require.NoError(tb, os.Chmod(dir, 0o755))
 	return dir
-}
-
-// run starts a server that ends with the test, and waits until it answers.
-func run(tb testing.TB, at, name string, args ...string) {
-	tb.Helper()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // nginx ends its workers
-	cmd.WaitDelay = 10 * time.Second
-	require.NoError(tb, cmd.Start())
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	tb.Cleanup(func() {
-		cancel()
-		<-done
-	})
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for range 1500 {
-		<-tick.C
-		req, err := http.NewRequestWithContext(ctx, http.MethodHead, at, http.NoBody)
-		require.NoError(tb, err)
-		transport := &http.Transport{DisableKeepAlives: true}
-		if res, err := transport.RoundTrip(req); err == nil {
-			_ = res.Body.Close()
-			return
-		}
-	}
-	tb.Fatalf("%s does not answer", name)
-}
-
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // A fake shows files that no disk can hold, in one flat page, with ETags.
