@@ -108,10 +108,10 @@ func (p *standbys) launch(ctx context.Context) *standby {
 	s.scope = lifecycle.Scope{Emit: m.emit, Model: m.id(), Replica: s.id}
 	spec, err := s.place(ctx, p.share)
 	if err != nil {
+		p.update(func() { p.failed(err) }) // who hears of it finds it in the status
 		if !again {
 			s.scope.Skip(StageStandby, m.env.Redact(err.Error()))
 		}
-		p.update(func() { p.failed(err) })
 		return nil
 	}
 	if !again { // what fails again and again is told once
