@@ -2,10 +2,13 @@ package download
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/spinup-llm/spinup/internal/silence"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
 
@@ -31,7 +34,8 @@ type Manager struct {
 	// arrived of a range is journalled every MiB, whatever its size, and the last ranges are split,
 	// so that the last bytes come over several connections.
 	PartSize int64
-	// StallTimeout abandons a try that brings no byte for so long; 0 means 30s.
+	// StallTimeout abandons a try that brings no byte for so long, also of Resolve where it is the
+	// driver's own HTTP client that waits; 0 means 30s.
 	StallTimeout time.Duration
 	// MinSpeed is the floor, in bytes per second: a range that stays below it for 10s while
 	// others are at least four times as fast, or while it is alone, goes on over a new
@@ -63,11 +67,12 @@ func (m *Manager) Fetch(ctx context.Context, src source.Source, dir string) (*so
 	return man, m.finish(ctx, src, plan, nil)
 }
 
-// Resolve is src.Resolve, tried again while the service is throttled or unavailable.
+// Resolve is src.Resolve, tried again while the service is throttled or unavailable. Where ctx
+// ends meanwhile, the error is of kind Canceled or Timeout, and tells also why it was tried again.
 func (m *Manager) Resolve(ctx context.Context, src source.Source) (*source.Manifest, error) {
 	policy := m.policy()
 	for {
-		man, err := src.Resolve(ctx)
+		man, err := src.Resolve(silence.Within(ctx, m.stallTimeout()))
 		if err == nil || ctx.Err() != nil {
 			return man, err
 		}
@@ -77,7 +82,7 @@ func (m *Manager) Resolve(ctx context.Context, src source.Source) (*source.Manif
 		}
 		m.logger().WarnContext(ctx, "resolve again", slog.Duration("after", wait.Round(time.Millisecond)), slog.Any("error", err))
 		if sleep(ctx, wait) != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w, after %w", lifecycle.FromContext(ctx, "download.Resolve", ""), err)
 		}
 	}
 }

@@ -61,8 +61,8 @@
 //     links, without a listing, is leased where it is: the Source is then a [source.InPlace], its
 //     files have no digests, and nothing is written there
 //   - HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT: seconds that the hub, or the server of a
-//     large file, may take to answer; both 10. How long bytes may be awaited is download's
-//     StallTimeout.
+//     large file, may take to answer; both 10. How long bytes may be awaited, also those of a
+//     listing, is download's StallTimeout.
 //
 // HF_HUB_ENABLE_HF_TRANSFER changes nothing: ranges are always parallel. Tokens of OIDC
 // (HF_OIDC_RESOURCE) are not fetched, and those of OAuth not renewed. Proxies are those of

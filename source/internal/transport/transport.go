@@ -19,14 +19,14 @@ const dialTimeout = 10 * time.Second
 
 // New returns a transport of its own, with the proxies of the process, whose fields the caller
 // may still set. roots are the authorities to trust; nil means those of the system.
-func New(roots *x509.CertPool) *http.Transport {
+func New(roots *x509.CertPool) *Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	d := dialer{
 		Dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second},
 		tls:    &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}
-	return &http.Transport{
+	return &Transport{&http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           d.plain,
 		DialTLSContext:        d.encrypted,
@@ -37,7 +37,7 @@ func New(roots *x509.CertPool) *http.Transport {
 		IdleConnTimeout:       30 * time.Second,
 		DisableCompression:    true,
 		Protocols:             protocols,
-	}
+	}}
 }
 
 // A dialer makes connections that need few system calls for many bytes.
