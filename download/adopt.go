@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,12 +26,12 @@ func adopt(store, name string, files []source.File) ([]journal.Verified, error) 
 	}
 	var linked []journal.Verified
 	uri, _, _ := strings.Cut(name, "@")
-	siblings, err := filepath.Glob(filepath.Join(store, uri+"@*"))
+	siblings, err := os.ReadDir(store)
 	if err != nil {
 		return nil, err
 	}
 	for _, sibling := range siblings {
-		if from := filepath.Base(sibling); from != name {
+		if from := sibling.Name(); from != name && strings.HasPrefix(from, uri+"@") {
 			linked = append(linked, adoptFrom(root, from, name, missing)...)
 		}
 	}

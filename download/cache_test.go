@@ -118,6 +118,20 @@ func TestATouchedFileIsHashedAndNotFetched(t *testing.T) {
 	require.Equal(t, before, after, "the result of hashing is noted")
 }
 
+// The name of a store is a name, not a pattern.
+func TestStoresOfAnyName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a[b", "[a]", "a*"} {
+		src, c := weights("sha256"), &download.Cache{StoreDir: filepath.Join(t.TempDir(), name)}
+		src.revision = "1"
+		acquire(t, c, src)
+		opens := src.opens()
+		src.revision = "2"
+		requireFiles(t, acquire(t, c, src).Dir, src.data)
+		require.Equal(t, opens, src.opens(), "the files of revision 1 are linked")
+	}
+}
+
 func TestANewRevisionReusesEqualFiles(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"sha256", ""} {
@@ -295,6 +309,24 @@ func TestPrune(t *testing.T) {
 	require.ElementsMatch(t, []string{"newest"}, left())
 	require.NoError(t, c.Prune(t.Context(), 0, time.Nanosecond))
 	require.Empty(t, left())
+}
+
+// What a store holds beside our models is not ours, whatever its name.
+func TestPruneLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	c := &download.Cache{StoreDir: t.TempDir()}
+	lease := acquire(t, c, weights("sha256"))
+	require.NoError(t, lease.Close())
+	others := []string{"photos@home", "@eaDir", "a-0123456789abcdef@0123456789abcdef.old"}
+	for _, name := range others {
+		require.NoError(t, os.Mkdir(filepath.Join(c.StoreDir, name), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(c.StoreDir, name, "f"), []byte("x"), 0o600))
+	}
+	require.NoError(t, c.Prune(t.Context(), 1, time.Nanosecond))
+	require.NoDirExists(t, lease.Dir)
+	for _, name := range others {
+		require.FileExists(t, filepath.Join(c.StoreDir, name, "f"))
+	}
 }
 
 func TestPruneCountsLinkedFilesOnce(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -56,6 +56,9 @@ type entry struct {
 	files []occupant
 }
 
+// entryPattern tells what entryName makes from folders of others.
+var entryPattern = regexp.MustCompile(`-[0-9a-f]{16}@[0-9a-f]{16}$`)
+
 // listEntries returns what the store holds, wanted least recently first.
 func listEntries(store string) ([]entry, error) {
 	found, err := os.ReadDir(store)
@@ -64,7 +67,7 @@ func listEntries(store string) ([]entry, error) {
 	}
 	var entries []entry
 	for _, d := range found {
-		if !d.IsDir() || !strings.Contains(d.Name(), "@") {
+		if !d.IsDir() || !entryPattern.MatchString(d.Name()) { // a StoreDir may have been somebody's folder before
 			continue
 		}
 		e := entry{dir: filepath.Join(store, d.Name())}
