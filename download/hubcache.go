@@ -59,6 +59,7 @@ func hubLease(ctx context.Context, m *Manager, cache source.HubCache, src source
 // bring fetches what is missing, and makes the snapshot of it. Meanwhile nothing of the
 // model is pruned.
 func (h *hubModel) bring(ctx context.Context, src source.Source, files []source.File, report func(Progress), a *Arrival) error {
+	h.sweepOurs()
 	busy, err := h.share(ctx, modelLease, report)
 	if err != nil {
 		return err

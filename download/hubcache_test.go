@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -228,6 +229,35 @@ func TestHubReadOnlyCacheWithLinksToOtherDisks(t *testing.T) {
 	require.Equal(t, dir, h.acquire(t).Dir)
 	require.Equal(t, opens, h.opens())
 	requireFile(t, dir, "weights", h.data["weights"])
+}
+
+// What a kill left of a copy, or of a revision that was being removed, goes once nobody can be at it.
+func TestHubCopiesOfKilledProgramsAreSwept(t *testing.T) {
+	t.Parallel()
+	h := newHubModel(t)
+	h.acquire(t)
+	state := filepath.Join(h.dir, "blobs/.spinup")
+	next, gone := filepath.Join(state, "ABC.next"), filepath.Join(state, strings.Repeat("1", 40)+".gone", "config.json")
+	leave := func() {
+		require.NoError(t, os.MkdirAll(filepath.Dir(gone), 0o755))
+		for _, path := range []string{next, gone} {
+			require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+		}
+	}
+	for name, sweep := range map[string]func(){
+		"lease": func() { h.acquire(t) },
+		"prune": func() { require.NoError(t, download.PruneHub(t.Context(), filepath.Dir(h.dir), 0, 0)) },
+	} {
+		leave()
+		busy := flock.New(filepath.Join(filepath.Dir(h.dir), ".locks", filepath.Base(h.dir), "model.lease"))
+		require.NoError(t, busy.RLock())
+		sweep()
+		require.FileExists(t, next, "%s: somebody may be about to rename it", name)
+		require.NoError(t, busy.Unlock())
+		sweep()
+		require.NoFileExists(t, next, name)
+		require.NoDirExists(t, filepath.Dir(gone), name)
+	}
 }
 
 // The names of blobs come from the hub and lead nowhere else.

@@ -197,7 +197,7 @@ func arrive(root *os.Root, name string, create func(next string) error) error {
 			return err
 		}
 	}
-	next := path.Join(state, rand.Text()+".next") // others may be at the same name
+	next := path.Join(state, rand.Text()+nextSuffix) // others may be at the same name
 	if err := create(next); err != nil {
 		return errors.Join(err, remove(root, next))
 	}

@@ -114,7 +114,7 @@ func (h *hubModel) forget(root *os.Root) error {
 	if err := errors.Join(errs...); err != nil {
 		return err // with a ref left, the snapshot is needed
 	}
-	gone := path.Join("blobs", stateDir, h.commit+".gone")
+	gone := path.Join("blobs", stateDir, h.commit+goneSuffix)
 	return errors.Join(
 		root.MkdirAll(path.Dir(gone), dirMode), root.RemoveAll(gone),
 		root.Rename(path.Join("snapshots", h.commit), gone), root.RemoveAll(gone),

@@ -22,7 +22,7 @@ type revision struct {
 var commitName = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // listRevisions returns what the cache holds, used least recently first. On its way it
-// removes dead partial files.
+// removes what killed programs left.
 func listRevisions(dir string) ([]revision, error) {
 	models, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -35,6 +35,7 @@ func listRevisions(dir string) ([]revision, error) {
 		}
 		model := filepath.Join(dir, d.Name())
 		(&hubModel{dir: model}).sweepAll()
+		(&hubModel{dir: model}).sweepOurs()
 		snapshots, _ := os.ReadDir(filepath.Join(model, "snapshots")) // without them there is nothing to remove
 		for _, s := range snapshots {
 			if s.IsDir() && commitName.MatchString(s.Name()) {

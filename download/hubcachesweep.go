@@ -12,6 +12,11 @@ import (
 // is dead: the tools of the hub give a connection up after 10 s.
 const quietFor = time.Minute
 
+const (
+	nextSuffix = ".next" // what is about to be put in place
+	goneSuffix = ".gone" // a revision that is being removed
+)
+
 // sweep removes the partial files that killed tools left of the blobs whose locks are held,
 // and that were not written to for a while: nothing goes on with them. What cannot be removed
 // stays. It reads the folder once, however many blobs there are.
@@ -36,5 +41,26 @@ func (h *hubModel) sweepAll() {
 			h.sweep([]string{name})
 			unlock()
 		}
+	}
+}
+
+// sweepOurs removes what of these a kill left. While nobody adds to the model nor prunes it, each is
+// dead; their age says nothing, as most have the time of the file that they are a copy of.
+func (h *hubModel) sweepOurs() {
+	state := filepath.Join(h.blobs(), stateDir)
+	entries, _ := os.ReadDir(state)
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool {
+		return !strings.HasSuffix(e.Name(), nextSuffix) && !strings.HasSuffix(e.Name(), goneSuffix)
+	})
+	if len(entries) == 0 {
+		return
+	}
+	unlock, err := h.tryAll([]string{modelLease + leaseSuffix})
+	if err != nil || unlock == nil {
+		return
+	}
+	defer unlock()
+	for _, e := range entries {
+		_ = os.RemoveAll(filepath.Join(state, e.Name()))
 	}
 }
