@@ -1,9 +1,13 @@
 package download_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/spinup-llm/spinup/download"
+	"github.com/spinup-llm/spinup/internal/testenv"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
 )
 
@@ -41,6 +45,36 @@ func TestFetch(t *testing.T) {
 			_, err = m.Fetch(t.Context(), src, dir)
 			require.NoError(t, err)
 			require.Equal(t, before, src.opens(), "a complete directory needs no request")
+		})
+	}
+}
+
+// A directory that holds all of a model, as an image of a container has it, is read, not written.
+func TestFetchIntoAReadOnlyDirectory(t *testing.T) {
+	t.Parallel()
+	for name, left := range map[string][]string{
+		"without our notes": nil, "with an empty folder": {".spinup/"}, "with a lock": {".spinup/", ".spinup/lock"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, src := t.TempDir(), weights("sha256")
+			for path, data := range src.data {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, path), data, 0o600))
+			}
+			for _, path := range left {
+				if path == ".spinup/" {
+					require.NoError(t, os.Mkdir(filepath.Join(dir, path), 0o755))
+				} else {
+					require.NoError(t, os.WriteFile(filepath.Join(dir, path), nil, 0o600))
+				}
+			}
+			testenv.ReadOnly(t, dir)
+			_, err := new(download.Manager).Fetch(t.Context(), src, dir)
+			require.NoError(t, err)
+			require.Zero(t, src.opens())
+			src.data["more"], src.files = nil, append(src.files, newMemory(map[string][]byte{"more": {}}, "sha256").files...)
+			_, err = new(download.Manager).Fetch(t.Context(), src, dir)
+			require.ErrorIs(t, err, lifecycle.AccessDenied, "one file is missing")
 		})
 	}
 }

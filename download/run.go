@@ -22,7 +22,7 @@ const snapshotEvery = 100 * time.Millisecond
 //
 // One Run at a time writes to a directory, also among processes; others wait, showing its
 // progress, and then fetch only what it left. What the plan takes for present but is gone
-// meanwhile is fetched too.
+// meanwhile is fetched too. A directory that has all the files need not be writable.
 //
 // Errors of the source keep their kind once they prove lasting. Corrupt means that a file
 // had the wrong bytes twice, NoSpace that the disk is too small or has become full, Timeout
@@ -95,20 +95,13 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.place, err = makePlace(r.plan.Dir); err != nil {
-		return diskError("download.Run", r.plan.Dir, err)
-	}
-	defer r.place.close()
-	unlock, err := r.lock(ctx, files)
-	if err != nil {
+	leave, err := r.enter(ctx, files)
+	if len(r.plan.Ranges) == 0 && isReadOnly(err) {
+		return nil // all is there, as in an image of a container, and only a note of that is lost
+	} else if err != nil {
 		return err
 	}
-	defer unlock()
-	sweep(r.place.state, files, time.Now())
-	if r.notes, err = openNotes(r.place, r.plan.found); err != nil {
-		return diskError("download.Run", r.plan.Dir, err)
-	}
-	defer r.notes.close()
+	defer leave()
 	findings, err := survey(ctx, r.plan.Dir, files, nil, false)
 	if err != nil {
 		return err
@@ -118,6 +111,29 @@ func (r *run) do(ctx context.Context) error {
 	}
 	r.recognize(ctx, findings)
 	return r.assemble(ctx, findings)
+}
+
+// enter makes this run the one that writes to the directory, and notes what the plan found there.
+func (r *run) enter(ctx context.Context, files []source.File) (leave func(), err error) {
+	if r.place, err = makePlace(r.plan.Dir); err != nil {
+		return nil, diskError("download.Run", r.plan.Dir, err)
+	}
+	unlock, err := r.lock(ctx, files)
+	if err != nil {
+		r.place.close()
+		return nil, err
+	}
+	sweep(r.place.state, files, time.Now())
+	if r.notes, err = openNotes(r.place, r.plan.found); err != nil {
+		unlock()
+		r.place.close()
+		return nil, diskError("download.Run", r.plan.Dir, err)
+	}
+	return func() {
+		r.notes.close()
+		unlock()
+		r.place.close()
+	}, nil
 }
 
 // assemble fetches what the findings lack.
