@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -80,18 +80,22 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // A gate holds all ranges of a run back while the service has asked for a pause.
-type gate struct{ until atomic.Int64 } // nanoseconds since 1970
+type gate struct {
+	mu    sync.Mutex
+	until time.Time
+}
 
 func (g *gate) hold(d time.Duration) {
-	until := time.Now().Add(d).UnixNano()
-	for {
-		old := g.until.Load()
-		if old >= until || g.until.CompareAndSwap(old, until) {
-			return
-		}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(d); until.After(g.until) {
+		g.until = until
 	}
 }
 
 func (g *gate) wait(ctx context.Context) error {
-	return sleep(ctx, time.Until(time.Unix(0, g.until.Load())))
+	g.mu.Lock()
+	left := time.Until(g.until)
+	g.mu.Unlock()
+	return sleep(ctx, left)
 }

@@ -33,8 +33,9 @@ var (
 type flight struct {
 	part    *part
 	cancel  context.CancelCauseFunc
+	start   time.Time
 	arrived atomic.Int64 // bytes
-	last    atomic.Int64 // when a byte arrived, or may be read; nanoseconds since 1970
+	last    atomic.Int64 // when a byte arrived, or may be read; nanoseconds since start, whatever is done to the clock
 	paced   atomic.Bool  // our own limit was what it waited for, since the last look
 
 	// These are the worker's own.
@@ -51,7 +52,7 @@ type flight struct {
 // landed takes note of n bytes, after which the next are read in due time.
 func (f *flight) landed(n int, due time.Duration) {
 	f.arrived.Add(int64(n))
-	f.last.Store(time.Now().Add(due).UnixNano())
+	f.last.Store(int64(time.Since(f.start) + due))
 	if due > 0 {
 		f.paced.Store(true)
 	}
@@ -82,7 +83,7 @@ func newWatch(stall time.Duration, floor int64) *watch {
 
 // start watches a flight of p until end is called.
 func (w *watch) start(p *part, cancel context.CancelCauseFunc) *flight {
-	f := &flight{part: p, cancel: cancel}
+	f := &flight{part: p, cancel: cancel, start: time.Now()}
 	f.landed(0, 0)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -165,7 +166,7 @@ func average(old, now, weight float64) float64 {
 	return old + weight*(now-old)
 }
 
-func (f *flight) latest() time.Time { return time.Unix(0, f.last.Load()) }
+func (f *flight) latest() time.Time { return f.start.Add(time.Duration(f.last.Load())) }
 
 func (f *flight) restart(now time.Time) { f.since, f.before = now, f.seen }
 
