@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spinup-llm/spinup/download"
@@ -77,39 +78,42 @@ func TestReadersAreServedFirst(t *testing.T) {
 // A range that somebody waits for keeps its place when it is given up for a while.
 func TestReadersAreServedFirstAgain(t *testing.T) {
 	t.Parallel()
-	src := newMemory(map[string][]byte{"a": random(1, 24*mib)}, "sha256")
-	begun, begin, throttled := make(chan struct{}, 2), make(chan struct{}), make(chan struct{})
-	var asked, before atomic.Int64 // for other ranges: in all, and until this one was asked for again
-	src.fault = func(c call) (io.ReadCloser, error) {
-		switch {
-		case c.off < 2*mib:
-			begun <- struct{}{}
-			c.wait(begin)
-		case c.off == 10*mib && c.try == 1:
-			close(throttled)
-			return nil, &lifecycle.Error{Kind: lifecycle.Throttled}
-		case c.off == 10*mib:
-			before.Store(asked.Load())
-		case asked.Add(1) == 1:
-			c.wait(throttled)
-			time.Sleep(50 * time.Millisecond) // still at work when that is told
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		src := newMemory(map[string][]byte{"a": random(1, 24*mib)}, "sha256")
+		begun, begin, throttled := make(chan struct{}, 2), make(chan struct{}), make(chan struct{})
+		var asked, before atomic.Int64 // for other ranges: in all, and until this one was asked for again
+		src.fault = func(c call) (io.ReadCloser, error) {
+			switch {
+			case c.off < 2*mib:
+				begun <- struct{}{}
+				c.wait(begin)
+			case c.off == 10*mib && c.try == 1:
+				close(throttled)
+				return nil, &lifecycle.Error{Kind: lifecycle.Throttled}
+			case c.off == 10*mib:
+				before.Store(asked.Load())
+			case asked.Add(1) == 1:
+				c.wait(throttled)
+				time.Sleep(time.Second) // still at work when that is told
+			}
+			return nil, nil
 		}
-		return nil, nil
-	}
-	m := &download.Manager{Budget: &download.Budget{Connections: 2}, PartSize: mib}
-	a := stream(t, m, src, t.TempDir())
-	<-begun
-	<-begun
-	body, err := a.Reader().Open(t.Context(), src.files[0], 10*mib, mib)
-	require.NoError(t, err)
-	defer body.Close()
-	close(begin)
-	got, err := io.ReadAll(body)
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(src.data["a"][10*mib:11*mib], got))
-	_, err = a.Lease()
-	require.NoError(t, err)
-	require.LessOrEqual(t, before.Load(), int64(2))
+		m := &download.Manager{Budget: &download.Budget{Connections: 2}, PartSize: mib}
+		a := stream(t, m, src, dir)
+		<-begun
+		<-begun
+		body, err := a.Reader().Open(t.Context(), src.files[0], 10*mib, mib)
+		require.NoError(t, err)
+		defer body.Close()
+		close(begin)
+		got, err := io.ReadAll(body)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(src.data["a"][10*mib:11*mib], got))
+		_, err = a.Lease()
+		require.NoError(t, err)
+		require.LessOrEqual(t, before.Load(), int64(2))
+	})
 }
 
 // Bytes of a range are read while the rest of it is on its way.

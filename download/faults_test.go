@@ -2,6 +2,7 @@ package download_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -255,8 +256,11 @@ func TestRetryAfterHoldsAllRanges(t *testing.T) {
 		src.fault = func(c call) (io.ReadCloser, error) {
 			body, innerErr := inner(c)
 			mu.Lock()
-			defer mu.Unlock()
 			started = append(started, time.Now())
+			mu.Unlock()
+			if innerErr == nil {
+				time.Sleep(time.Second) // which passes when the refusal has been heard
+			}
 			return body, innerErr
 		}
 		_, err = (&download.Manager{PartSize: mib, Budget: &download.Budget{Connections: 2}}).Fetch(t.Context(), src, dir+"/2")
@@ -281,6 +285,31 @@ func TestResolveIsTriedAgain(t *testing.T) {
 		src = &moody{memory: weights("sha256"), fails: 1, err: &lifecycle.Error{Kind: lifecycle.NotFound}}
 		_, err = new(download.Manager).Fetch(t.Context(), src, dir)
 		require.ErrorIs(t, err, lifecycle.NotFound)
+	})
+}
+
+// Whose context ends while it waits to ask again hears that, and what it waited for.
+func TestResolveEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &moody{memory: weights("sha256"), fails: 100, err: unavailable()}
+		for kind, begin := range map[lifecycle.Kind]func(context.Context) (context.Context, context.CancelFunc){
+			lifecycle.Timeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
+				return context.WithTimeout(ctx, 100*time.Millisecond)
+			},
+			lifecycle.Canceled: func(ctx context.Context) (context.Context, context.CancelFunc) {
+				ctx, cancel := context.WithCancel(ctx)
+				time.AfterFunc(100*time.Millisecond, cancel)
+				return ctx, cancel
+			},
+		} {
+			ctx, cancel := begin(t.Context())
+			_, err := new(download.Manager).Resolve(ctx, src)
+			cancel()
+			require.Equal(t, kind, lifecycle.KindOf(err), "%v", err)
+			require.ErrorIs(t, err, context.Cause(ctx))
+			require.ErrorContains(t, err, "503")
+		}
 	})
 }
 

@@ -55,7 +55,10 @@ func TestFaultsOnTheWire(t *testing.T) {
 			src, err := mux.WithEnv(h.Env()).Open(t.Context(), "hf://acme/tiny")
 			require.NoError(t, err)
 			dir := t.TempDir()
-			m := &download.Manager{PartSize: wirePart, StallTimeout: 500 * time.Millisecond}
+			m := &download.Manager{PartSize: wirePart, StallTimeout: 30 * time.Second}
+			if name == "silent" {
+				m.StallTimeout = 2 * time.Second
+			}
 			_, err = m.Fetch(t.Context(), src, dir)
 			require.NoError(t, err)
 			requireFiles(t, dir, map[string][]byte{"config.json": []byte(`{"a": 1}`), "model.safetensors": data})

@@ -25,7 +25,7 @@ type Hub struct {
 	CDN string // the origin of large files: the same host, another port
 	// PageSize is how many entries a page of a tree has; 0 means 1000.
 	PageSize int
-	// LinkLife is how long a link of the CDN is valid; 0 means an hour.
+	// LinkLife is how long a link of the CDN is valid, which Expire may cut short; 0 means an hour.
 	LinkLife time.Duration
 
 	home     string
@@ -33,6 +33,7 @@ type Hub struct {
 	repos    map[string]*repo
 	renamed  map[string]string
 	large    map[string][]byte // what the CDN has, by sha256
+	expired  int               // times that all links did
 	faults   []*Fault
 	requests []Request
 }
@@ -106,6 +107,13 @@ func (h *Hub) Rename(from, to string) {
 	defer h.mu.Unlock()
 	h.repos[to], h.renamed[from] = h.repos[from], to
 	delete(h.repos, from)
+}
+
+// Expire ends the validity of all links there are.
+func (h *Hub) Expire() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.expired++
 }
 
 // Restrict says who may read a repository.

@@ -72,7 +72,11 @@ func (h *Hub) link(f file) string {
 		life = time.Hour
 	}
 	expires := strconv.FormatInt(time.Now().Add(life).UnixMilli(), 10)
+	h.mu.Lock()
+	expired := strconv.Itoa(h.expired)
+	h.mu.Unlock()
 	q := url.Values{
+		"Expired": {expired}, // so often before it was made
 		"Expires": {expires}, "Signature": {signature(f.sha256, expires)},
 		"response-content-disposition": {fmt.Sprintf("inline; filename=%q", path.Base(f.path))},
 	}
@@ -92,13 +96,14 @@ func (h *Hub) serveCDN(w http.ResponseWriter, r *http.Request) {
 	until, _ := strconv.ParseInt(expires, 10, 64) // what is no number has expired
 	h.mu.Lock()
 	data, ok := h.large[blob]
+	old := q.Get("Expired") != strconv.Itoa(h.expired)
 	h.mu.Unlock()
 	switch {
 	case r.Header.Get("Authorization") != "":
 		refuse(w, http.StatusBadRequest, "InvalidArgument", "Only one auth mechanism allowed")
 	case q.Get("Signature") != signature(blob, expires):
 		refuse(w, http.StatusForbidden, "SignatureDoesNotMatch", "Access denied")
-	case time.Now().UnixMilli() > until:
+	case old || time.Now().UnixMilli() > until:
 		refuse(w, http.StatusForbidden, "AccessDenied", "Request has expired")
 	case !ok:
 		refuse(w, http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")

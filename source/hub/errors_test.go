@@ -251,13 +251,13 @@ func TestSilence(t *testing.T) {
 	t.Parallel()
 	h := stocked(t)
 	silent := func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() }
-	src := open(t, "hf://acme/tiny", with(h.Env(), "HF_HUB_ETAG_TIMEOUT", "0.2", "HF_HUB_DOWNLOAD_TIMEOUT", "0.3"))
-	f := listed(t, src, "model.safetensors")
+	f := listed(t, open(t, "hf://acme/tiny", h.Env()), weights)
 	h.Break(hubtest.Fault{CDN: true, Do: silent})
 	h.Break(hubtest.Fault{Path: "/revision/", Do: silent})
-	_, err := src.Resolve(t.Context())
+	_, err := open(t, "hf://acme/tiny", with(h.Env(), "HF_HUB_ETAG_TIMEOUT", "0.2")).Resolve(t.Context())
 	require.ErrorIs(t, err, lifecycle.Unavailable)
 	require.ErrorContains(t, err, "did not answer within 200ms")
+	src := open(t, "hf://acme/tiny", with(h.Env(), "HF_HUB_DOWNLOAD_TIMEOUT", "0.3")) // the hub answers in its own time
 	_, err = src.Open(t.Context(), f, 0, -1)
 	require.ErrorIs(t, err, lifecycle.Unavailable)
 	require.ErrorContains(t, err, "did not answer within 300ms")
