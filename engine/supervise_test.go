@@ -284,6 +284,7 @@ func TestAServingEngineIsNotAskedForEver(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
+	server.Config.SetKeepAlivesEnabled(false) // time stands still while a connection is open
 	synctest.Test(t, func(t *testing.T) {
 		s := served{newStage(), server.Listener.Addr().String()}
 		p, err := engine.Start(t.Context(), unaskable{}, fakeengine.Spec(t), &engine.Options{Launcher: s})
