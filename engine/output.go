@@ -71,10 +71,9 @@ func (o *output) last(redact func(string) string) string {
 	if len(o.tail) == 0 {
 		return ""
 	}
-	// Values of several lines are recognised in the joined text only.
-	lines := strings.Split(redact(strings.Join(o.tail, "\n")), "\n")
-	for i, l := range lines {
-		lines[i] = shown(l)
+	lines := make([]string, len(o.tail))
+	for i, l := range o.tail {
+		lines[i] = shown(redact(l))
 	}
 	return "; last output: " + strings.Join(lines, " | ")
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/spinup-llm/spinup/internal/memory"
 )
 
 // freeMemory returns the bytes of memory that this process can still get, as far as Linux
@@ -14,10 +16,8 @@ func freeMemory() int64 {
 		return 0
 	}
 	free := memAvailable(string(meminfo))
-	if limit, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(limit)), 10, 64); err == nil && n > 0 {
-			free = min(free, n)
-		}
+	if limit := memory.Limit(); limit > 0 {
+		free = min(free, limit)
 	}
 	return free
 }
