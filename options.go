@@ -2,6 +2,7 @@ package spinup
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -81,6 +82,9 @@ func (o *Options) check() error {
 		"Gateway.BodyWithin": int64(o.Gateway.BodyWithin), "Gateway.WriteWithin": int64(o.Gateway.WriteWithin),
 		"Limits.Ongoing": int64(o.Limits.Ongoing), "Limits.Request": int64(o.Limits.Request),
 		"Drain": int64(o.Drain), "SleepAfter": int64(o.SleepAfter), "Standbys": int64(o.Standbys),
+	}
+	for stage, limit := range o.StageLimits {
+		numbers[fmt.Sprintf("StageLimits[%s]", stage)] = int64(limit)
 	}
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(numbers)) {

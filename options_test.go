@@ -2,6 +2,7 @@ package spinup_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/spinup-llm/spinup"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -24,6 +25,7 @@ func TestNegativeOptionsAreRefused(t *testing.T) {
 		"Drain":               {Drain: -1},
 		"SleepAfter":          {SleepAfter: -1},
 		"Standbys":            {Standbys: -1},
+		"StageLimits[check]":  {StageLimits: map[lifecycle.Stage]time.Duration{lifecycle.StageCheck: -1}},
 	} {
 		_, err := spinup.New(o, cfg())
 		require.ErrorIs(t, err, lifecycle.Invalid, name)

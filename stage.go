@@ -42,7 +42,7 @@ func (s *startup) stage(ctx context.Context, stage lifecycle.Stage, message stri
 const grace = 5 * time.Second
 
 // abandonable runs f, but not longer than grace after the end of ctx. The end of ctx is
-// told by its cause, not by what f made of it.
+// told by its cause, not by what f made of it, and with what kept f waiting until then.
 func abandonable(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -56,8 +56,12 @@ func abandonable(ctx context.Context, f func() error) error {
 			return lifecycle.FromContext(ctx, "spinup.stage", "")
 		}
 	}
-	if err != nil && ctx.Err() != nil {
-		return lifecycle.FromContext(ctx, "spinup.stage", "")
+	if err == nil || ctx.Err() == nil {
+		return err
 	}
-	return err
+	ended := lifecycle.FromContext(ctx, "spinup.stage", "")
+	if errors.Is(err, lifecycle.Unavailable) || errors.Is(err, lifecycle.Throttled) {
+		return fmt.Errorf("%w, after %w", ended, err)
+	}
+	return ended
 }

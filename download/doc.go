@@ -38,7 +38,7 @@
 //
 // Errors are [lifecycle.Error] of these kinds: NoSpace (the disk is too small, also for what
 // other downloads still need, before the first byte; or it has become full), Corrupt (wrong
-// bytes twice), MissingFile (Verify), Timeout (no byte for StallTimeout, in each of Attempts
+// bytes twice), MissingFile (Verify), Timeout (no byte of a file for StallTimeout, in each of Attempts
 // tries), Invalid (names that cannot be used, something in the way), AccessDenied, Canceled,
 // and what the source reports. Throttled and Unavailable are tried again first, with growing
 // pauses or after the time that the service asks for.

@@ -2,6 +2,7 @@ package download
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,7 +61,12 @@ func (h *hubModel) sweepOurs() {
 		return
 	}
 	defer unlock()
+	root, err := os.OpenRoot(h.dir)
+	if err != nil {
+		return
+	}
+	defer root.Close() //nolint:errcheck // it only removed
 	for _, e := range entries {
-		_ = os.RemoveAll(filepath.Join(state, e.Name()))
+		_ = root.RemoveAll(path.Join("blobs", stateDir, e.Name()))
 	}
 }

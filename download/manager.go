@@ -34,8 +34,8 @@ type Manager struct {
 	// arrived of a range is journalled every MiB, whatever its size, and the last ranges are split,
 	// so that the last bytes come over several connections.
 	PartSize int64
-	// StallTimeout abandons a try that brings no byte for so long, also of Resolve where it is the
-	// driver's own HTTP client that waits; 0 means 30s.
+	// StallTimeout abandons a try that brings no byte for so long, and one of Resolve inside an answer, where
+	// it is the driver's own HTTP client that waits; 0 means 30s.
 	StallTimeout time.Duration
 	// MinSpeed is the floor, in bytes per second: a range that stays below it for 10s while
 	// others are at least four times as fast, or while it is alone, goes on over a new

@@ -22,7 +22,8 @@ const snapshotEvery = 100 * time.Millisecond
 //
 // One Run at a time writes to a directory, also among processes; others wait, showing its
 // progress, and then fetch only what it left. What the plan takes for present but is gone
-// meanwhile is fetched too. A directory that has all the files need not be writable.
+// meanwhile is fetched too. A directory that has all the files, of digests that are
+// listed, need not be writable.
 //
 // Errors of the source keep their kind once they prove lasting. Corrupt means that a file
 // had the wrong bytes twice, NoSpace that the disk is too small or has become full, Timeout

@@ -22,6 +22,9 @@ import (
 // process per engine. Linux; other Unixes reach only the process group of the command.
 type Exec struct{}
 
+// here tells Exec, and what embeds it, from launchers of other nodes.
+func (Exec) here() {}
+
 // Launch implements Launcher. Errors: NotFound and AccessDenied for the program,
 // EngineFailed where the system refuses to run it.
 func (Exec) Launch(ctx context.Context, cmd Command) (Handle, error) {

@@ -128,7 +128,7 @@ func (p *Process) prepare(ctx context.Context, e Engine, spec Spec) (order, erro
 	if err := e.Check(spec); err != nil {
 		return order{}, p.complete(err, lifecycle.Invalid, "engine.Check")
 	}
-	_, here := p.owner.Load().Launcher.(Exec)
+	_, here := p.owner.Load().Launcher.(interface{ here() })
 	addr, release, err := listenAddr(ctx, spec.Addr, here)
 	if err != nil {
 		return order{}, err

@@ -12,7 +12,8 @@ import (
 // them are ready, requests go to them and the old ones drain. When one fails for good, or
 // ctx ends before, the new ones are stopped, the old ones go on as if nothing had happened,
 // and the reason is returned. Update returns nil when the old ones have gone, or ctx has
-// ended after the change. While it runs, another one is refused.
+// ended after the change. While it runs, another one is refused. An Update of no replicas starts
+// none: the first that is asked for later is tried like a replacement, as nothing is left to go back to.
 func (s *Set) Update(ctx context.Context, n int, start Start, opts *SetOptions) error {
 	if !s.updating.TryLock() {
 		return &lifecycle.Error{

@@ -14,8 +14,8 @@ const (
 	opRead = "source.Read"
 
 	firstPause = 250 * time.Millisecond
-	// patience is how long Read tries again: longer than download's tries of a range that fail at
-	// once, as what download outlives shall not end it through a check beside it.
+	// patience is how long Read tries again: about as long as download tries a range that fails at
+	// once. A service that asks for a longer pause than is left, which download would make, is told.
 	patience = time.Minute
 	// silence is how long a body may bring no byte.
 	silence = 30 * time.Second
@@ -46,8 +46,7 @@ func readOnce(ctx context.Context, src Source, f File, off, n int64, use func(io
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &reading{ctx: ctx, cancel: cancel, name: f.Path}
-	var err error
-	if r.body, err = src.Open(ctx, f, off, n); err != nil {
+	if err := r.open(src, f, off, n); err != nil {
 		return r.explain(err)
 	}
 	defer func() { _ = r.body.Close() }() // it was only read
@@ -62,9 +61,20 @@ type reading struct {
 	name   string
 }
 
+func (r *reading) open(src Source, f File, off, n int64) (err error) {
+	defer r.watch().Stop()
+	r.body, err = src.Open(r.ctx, f, off, n)
+	return err
+}
+
+// watch ends r when it is not stopped before it has been silent for too long.
+func (r *reading) watch() *time.Timer {
+	return time.AfterFunc(silence, func() { r.cancel(r.unavailable(fmt.Errorf("no byte for %v", silence))) })
+}
+
 // Read implements io.Reader. The time of whoever reads does not count as silence.
 func (r *reading) Read(p []byte) (int, error) {
-	watch := time.AfterFunc(silence, func() { r.cancel(r.unavailable(fmt.Errorf("no byte for %v", silence))) })
+	watch := r.watch()
 	defer watch.Stop()
 	n, err := r.body.Read(p)
 	if err == nil || err == io.EOF {

@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Package engine promises 1 s and 2 s. Here the machine may have other things to do, and what
-// breaks the promises takes for ever.
+// Package engine promises "at once". Here the machine may have other things to do, and what
+// breaks the promise takes for ever.
 const (
 	seenWithin = 30 * time.Second
 	goneWithin = 30 * time.Second

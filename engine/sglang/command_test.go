@@ -45,6 +45,7 @@ func TestCommandLine(t *testing.T) {
 		"JSON":         {map[string]any{"json_model_override_args": map[string]any{"a": 1}, "forward_hooks": []any{1}}, onCPU + quiet + ` --forward-hooks [1] --json-model-override-args {"a":1}`},
 		"nil":          {map[string]any{"context_length": (*int)(nil)}, onCPU + quiet},
 		"the user's":   {map[string]any{"device": "cpu", "uvicorn_access_log_exclude_prefixes": []any{"/x"}}, " --device cpu --uvicorn-access-log-exclude-prefixes /x"},
+		"another name": {map[string]any{"data_parallel_size": 2}, onCPU + quiet + " --data-parallel-size 2"},
 		"its own name": {map[string]any{"fp8_gemm_backend": "triton"}, onCPU + quiet + " --fp8-gemm-backend triton"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -47,6 +47,10 @@ class Model(msgspec.Struct):
         int,
         Arg(help="Ranks.", aliases=["--tensor-parallel-size"]),
     ] = 1
+    dp_size: A[
+        int,
+        Arg(help="Replicas.", aliases=["--data-parallel-size"]),
+    ] = 1
     load_format: A[str, Arg(help="Format.", choices=CHOICES)] = "auto"
     tokenizer_path: A[Optional[str], "Its path."] = None
     mem_fraction_static: A[Optional[float], "Of memory."] = None

@@ -22,9 +22,10 @@ import (
 // readScope is all that reading needs.
 const readScope = "https://www.googleapis.com/auth/devstorage.read_only"
 
-// These bound one request to the metadata server, where there has to be one and elsewhere.
+// These bound one request to the metadata server, where there has to be one and elsewhere. That of a
+// new pod refuses for some seconds; a firewall is silent.
 const (
-	metadataLimit = 30 * time.Second
+	metadataLimit = 5 * time.Second
 	nobodyLimit   = 3 * time.Second
 )
 

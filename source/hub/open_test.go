@@ -204,7 +204,7 @@ func TestDownload(t *testing.T) {
 	} {
 		h.Break(f)
 	}
-	m := download.Manager{PartSize: 1 << 20, StallTimeout: 300 * time.Millisecond}
+	m := download.Manager{PartSize: 1 << 20, StallTimeout: 2 * time.Second}
 	dir := t.TempDir()
 	man, err := m.Fetch(t.Context(), open(t, "hf://acme/tiny", h.Env()), dir)
 	require.NoError(t, err)

@@ -38,7 +38,7 @@ type found struct {
 }
 
 func newChain(ctx context.Context, s settings, client *http.Client) *chain {
-	return &chain{steps: []step{s.keys(), s.webIdentity(client), s.fromProfile(ctx), s.container(client), s.instance(client)}}
+	return &chain{steps: []step{s.keys(), s.webIdentity(client), s.fromProfile(ctx), s.container(client), s.instance()}}
 }
 
 // Retrieve implements aws.CredentialsProvider.

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/spinup-llm/spinup/source/internal/transport"
 )
 
 const notSet = "not set"
@@ -170,7 +171,7 @@ func trusted(uri string) error {
 	return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI goes in clear to %s: it has to be https, or this machine", host)
 }
 
-func (s *settings) instance(client *http.Client) step {
+func (s *settings) instance() step {
 	endpoint := s.env("AWS_EC2_METADATA_SERVICE_ENDPOINT")
 	st := step{name: "the role of the EC2 instance", optional: true, expected: endpoint != ""}
 	if s.isTrue("AWS_EC2_METADATA_DISABLED") {
@@ -183,7 +184,9 @@ func (s *settings) instance(client *http.Client) step {
 			Endpoint:          cmp.Or(endpoint, "http://169.254.169.254"),
 		}
 		if endpoint != "" {
-			at.HTTPClient = client // the SDK's own gives up within half a second, which is for where nobody answers
+			direct := transport.New(nil) // the SDK's own gives up within half a second, which is for where nobody answers
+			direct.Proxy = nil           // the service is beside this machine
+			at.HTTPClient = &http.Client{Transport: direct}
 		}
 		o.Client = imds.New(at)
 	}).Retrieve

@@ -37,15 +37,16 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 type body struct {
 	io.ReadCloser
 
-	limit time.Duration
-	end   context.CancelFunc
+	limit  time.Duration
+	end    context.CancelFunc
+	silent bool // it was ended, which the next Read may be the first to meet
 }
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	timer := time.AfterFunc(b.limit, b.end)
 	n, err := b.ReadCloser.Read(p)
-	if inTime := timer.Stop(); !inTime && err != nil && !errors.Is(err, io.EOF) {
+	if b.silent = !timer.Stop() || b.silent; b.silent && err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("no byte for %v", b.limit)
 	}
 	return n, err
