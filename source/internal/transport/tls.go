@@ -6,7 +6,7 @@ import (
 )
 
 // tlsBuffer is how much is read at once below TLS, whose records have 16 KiB at most.
-const tlsBuffer = 256 << 10
+const tlsBuffer = 128 << 10
 
 // buffered reads ahead of TLS.
 type buffered struct {
