@@ -271,7 +271,7 @@ func (p *standbys) status() *StandbyStatus {
 	if p.wanted <= 0 {
 		return nil
 	}
-	st := &StandbyStatus{Wanted: p.wanted, Error: text(p.lastErr)}
+	st := &StandbyStatus{Wanted: p.wanted, Error: p.model.env.Redact(text(p.lastErr))}
 	for _, s := range p.waiting {
 		switch {
 		case s.claimed:

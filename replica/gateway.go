@@ -84,9 +84,11 @@ func NewGateway(o *GatewayOptions, models ...Model) *Gateway {
 	}
 	g.mux.HandleFunc("GET /v1/models", g.list)
 	g.mux.HandleFunc("GET /v1/models/{id...}", g.describe)
+	g.mux.HandleFunc("/v1/models", want(http.MethodGet))
+	g.mux.HandleFunc("/v1/models/{id...}", want(http.MethodGet))
 	for _, path := range endpoints {
 		g.mux.HandleFunc("POST "+path, g.route)
-		g.mux.HandleFunc(path, wantPost)
+		g.mux.HandleFunc(path, want(http.MethodPost))
 	}
 	g.mux.HandleFunc("/", unknownPath)
 	return g
@@ -133,9 +135,12 @@ func (g *Gateway) route(w http.ResponseWriter, r *http.Request) {
 	to.router.ServeHTTP(w, naming(r, to.adapter))
 }
 
-func wantPost(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", http.MethodPost)
-	badRequest(w, http.StatusMethodNotAllowed, "method_not_allowed", "use POST for "+r.URL.Path)
+// want answers where another method would have been right.
+func want(method string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", method)
+		badRequest(w, http.StatusMethodNotAllowed, "method_not_allowed", "use "+method+" for "+r.URL.Path)
+	}
 }
 
 func unknownPath(w http.ResponseWriter, r *http.Request) {

@@ -24,6 +24,11 @@ func TestEveryEndpointReachesTheEngine(t *testing.T) {
 		require.Equal(t, path, asked().URL.Path)
 		require.Equal(t, http.StatusMethodNotAllowed, call(t, h, http.MethodGet, path, "").Code)
 	}
+	for _, path := range []string{"/v1/models", "/v1/models/b"} {
+		w := call(t, h, http.MethodDelete, path, "")
+		require.Equal(t, http.StatusMethodNotAllowed, w.Code)
+		require.Equal(t, http.MethodGet, w.Header().Get("Allow"))
+	}
 }
 
 // form makes an upload of audio for a model; none has no such field.
