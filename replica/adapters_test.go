@@ -71,7 +71,7 @@ func (a *adapting) answer(e *adaptingEngine, w http.ResponseWriter, r *http.Requ
 	use := func(n int) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if _, has := e.loaded[name]; name != "" && !has {
+		if _, has := e.loaded[name]; name != "" && !has && e.gone.Err() == nil {
 			a.t.Errorf("a request for %q at engine %d, which does not have it", name, e.serial)
 		}
 		e.loaded[name] += n
@@ -113,6 +113,9 @@ func (e *adaptingEngine) LoadAdapter(ctx context.Context, name string) error {
 func (e *adaptingEngine) UnloadAdapter(_ context.Context, name string) error {
 	e.of.mu.Lock()
 	defer e.of.mu.Unlock()
+	if e.gone.Err() != nil { // whose requests have ended, though their handlers may not know
+		return &lifecycle.Error{Op: "unload", Kind: lifecycle.EngineFailed, Err: e.Err()}
+	}
 	if users, has := e.loaded[name]; !has || users > 0 {
 		e.of.t.Errorf("engine %d is to unload %s, which %d requests use", e.serial, name, users)
 	}
