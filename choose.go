@@ -2,9 +2,11 @@ package spinup
 
 import (
 	"context"
+	"io"
 	"strings"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
 
@@ -52,4 +54,35 @@ func (s *startup) checkFiles(ctx context.Context, src source.Source, man *source
 		return e.CheckFiles(ctx, src, man)
 	}
 	return source.CheckModel(ctx, src, man, s.checkOptions())
+}
+
+// A teller tells failures of its source that are tried again as progress of a stage, which may then
+// take its time: else it would be silent until its limit.
+type teller struct {
+	source.Source
+
+	tell func(failed string)
+}
+
+func (s *startup) telling(src source.Source, span lifecycle.Scope) source.Source {
+	return teller{src, func(failed string) { span.Progress(0, 0, "tried again after "+s.env.Redact(failed)) }}
+}
+
+// Resolve implements source.Source.
+func (t teller) Resolve(ctx context.Context) (*source.Manifest, error) {
+	man, err := t.Source.Resolve(ctx)
+	return man, t.told(err)
+}
+
+// Open implements source.Source.
+func (t teller) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
+	body, err := t.Source.Open(ctx, f, off, n)
+	return body, t.told(err)
+}
+
+func (t teller) told(err error) error {
+	if lifecycle.KindOf(err).Temporary() {
+		t.tell(err.Error())
+	}
+	return err
 }

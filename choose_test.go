@@ -2,8 +2,12 @@ package spinup_test
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spinup-llm/spinup"
@@ -77,4 +81,49 @@ func TestEngineChoosesFiles(t *testing.T) {
 	env["HF_HUB_OFFLINE"] = "1"
 	require.NoError(t, ready(map[string]any{"model_file": "*Q8*"}), "what was chosen is all that the cache has to have")
 	require.Equal(t, dir, <-dirs)
+}
+
+// shy fails once where it is asked for the files, and once where a check reads of the weights.
+type shy struct {
+	counting
+
+	resolved, opened atomic.Bool
+}
+
+var errBusy = &lifecycle.Error{Op: "shy", Kind: lifecycle.Unavailable, Err: errors.New("too busy")}
+
+func (s *shy) Resolve(ctx context.Context) (*source.Manifest, error) {
+	if !s.resolved.Swap(true) {
+		return nil, errBusy
+	}
+	return s.counting.Resolve(ctx)
+}
+
+func (s *shy) Open(ctx context.Context, f source.File, off, n int64) (io.ReadCloser, error) {
+	if f.Path == "model.safetensors" && n < f.Size && !s.opened.Swap(true) {
+		return nil, errBusy
+	}
+	return s.counting.Open(ctx, f, off, n)
+}
+
+func TestWhatIsTriedAgainIsTold(t *testing.T) {
+	t.Parallel()
+	src := &shy{counting: counting{dir: tinyModel}}
+	o := quiet()
+	o.Cache = cache(t)
+	o.Sources = spinup.Sources()
+	o.Sources.Handle("count", func(context.Context, *url.URL, *source.OpenOptions) (source.Source, error) { return src, nil })
+	cfg := tiny()
+	cfg.ModelLoadingConfig.ModelSource = spinup.From("count://model/tiny")
+	d := begin(t, o, cfg)
+	require.NoError(t, d.Ready(t.Context()))
+	require.NoError(t, d.Stop(t.Context()))
+	told := map[lifecycle.Stage]string{}
+	for e := range d.Events(t.Context()) {
+		if e.Phase == lifecycle.Progress && told[e.Stage] == "" {
+			told[e.Stage] = e.Message
+		}
+	}
+	require.Equal(t, "tried again after shy: unavailable: too busy", told[lifecycle.StageResolve])
+	require.Equal(t, told[lifecycle.StageResolve], told[lifecycle.StageCheck])
 }

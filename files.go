@@ -215,7 +215,7 @@ func (s *startup) bring(ctx context.Context, entry *shared) error {
 func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	src := s.state.Source
 	err := s.stage(ctx, lifecycle.StageResolve, "", func(ctx context.Context, span lifecycle.Scope) (err error) {
-		s.state.Manifest, err = s.resolve(ctx, src)
+		s.state.Manifest, err = s.resolve(ctx, s.telling(src, span))
 		if err == nil {
 			span.Progress(0, s.state.Manifest.Size(), resolved(src, s.state.Manifest))
 		}
@@ -227,8 +227,8 @@ func (s *startup) fetch(ctx context.Context, entry *shared) error {
 	man, spec := s.state.Manifest, s.state.Spec // download writes into that of the state
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return s.stage(ctx, lifecycle.StageCheck, "", func(ctx context.Context, _ lifecycle.Scope) error {
-			return s.checkFiles(ctx, src, man)
+		return s.stage(ctx, lifecycle.StageCheck, "", func(ctx context.Context, span lifecycle.Scope) error {
+			return s.checkFiles(ctx, s.telling(src, span), man)
 		})
 	})
 	g.Go(func() error { return s.download(ctx, src, man, entry) })
