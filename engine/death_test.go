@@ -17,12 +17,13 @@ import (
 
 	"github.com/spinup-llm/spinup/internal/fakeengine"
 	"github.com/spinup-llm/spinup/internal/guardian"
+	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
 )
 
 // promise is what the design promises for deaths: nothing lives so long after its host.
-const promise = 2 * time.Second
+var promise = testenv.Within(2 * time.Second)
 
 // runHost starts a host program in a process group of its own and waits for its word.
 func runHost(t *testing.T, then, dir, modes string) (*exec.Cmd, *bufio.Scanner) {
@@ -159,7 +160,7 @@ func TestDeathsAreSeenAndNamed(t *testing.T) {
 				pids["guardian"] = parentOf(t, pids["engine"])
 				waitForLook(t)
 				require.NoError(t, syscall.Kill(pids[role], syscall.SIGKILL))
-				within(t, time.Second, "death seen", p.Down())
+				within(t, testenv.Within(time.Second), "death seen", p.Down())
 				within(t, promise, "end", p.Done())
 				requireGone(t, promise, pids)
 				require.ErrorIs(t, p.Err(), lifecycle.EngineFailed)

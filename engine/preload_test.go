@@ -392,7 +392,7 @@ func TestAPreloadThatHasEndedSaysWhy(t *testing.T) {
 	require.ErrorContains(t, early.Err(), "a module is missing")
 
 	none := engine.Preload(t.Context(), fakeengine.Engine{}, engine.Spec{}, nil)
-	within(t, time.Second, "down", none.Down())
+	within(t, 20*time.Second, "down", none.Down())
 	require.ErrorIs(t, none.Err(), errors.ErrUnsupported)
 
 	early, _ = preload(t, fakeengine.Spec(t), nil)

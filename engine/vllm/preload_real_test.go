@@ -77,7 +77,7 @@ func TestRealPreloadServes(t *testing.T) {
 	require.NoError(t, syscall.Kill(launched.await(t, "VLLM::EngineCore", 0), syscall.SIGKILL))
 	select {
 	case <-p.Down():
-	case <-time.After(time.Second):
+	case <-time.After(3 * time.Second):
 		require.Fail(t, "the death was not seen in time")
 	}
 	<-p.Done()

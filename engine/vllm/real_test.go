@@ -168,8 +168,8 @@ func TestRealDeathsAreSeen(t *testing.T) {
 	}{
 		"core while importing":   {vllm.StageStartWorkers, "multiprocessing.spawn", 3 * time.Second},
 		"worker while importing": {"", "", 3 * time.Second},
-		"core while serving":     {lifecycle.StageReady, "VLLM::EngineCore", time.Second},
-		"worker while serving":   {lifecycle.StageReady, "VLLM::Worker", time.Second},
+		"core while serving":     {lifecycle.StageReady, "VLLM::EngineCore", 3 * time.Second},
+		"worker while serving":   {lifecycle.StageReady, "VLLM::Worker", 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/internal/guardian"
+	"github.com/spinup-llm/spinup/internal/testenv"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -80,7 +81,7 @@ func TestVitalByTitle(t *testing.T) {
 		require.Equal(t, part.PID, d.PID)
 		require.Contains(t, d.Name, "part::core 100")
 		require.Contains(t, []int{-1, 128 + 15}, d.Exit)
-	case <-time.After(time.Second):
+	case <-time.After(testenv.Within(time.Second)):
 		require.Fail(t, "not seen")
 	}
 	require.NoError(t, g.Kill())

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Real skips tb unless SPINUP_TEST=all; what names the part that the test needs.
@@ -105,4 +106,13 @@ func setup(tb testing.TB, script string, args ...string) string {
 		tb.Fatalf("%s: %v\n%s", script, err, stderr.String())
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// Within is d, in which something is promised to happen, where SPINUP_SOAK says that the machine has nothing
+// else to do, and otherwise enough for one that has: what breaks such a promise takes for ever.
+func Within(d time.Duration) time.Duration {
+	if os.Getenv("SPINUP_SOAK") != "" {
+		return d
+	}
+	return 30 * time.Second
 }
