@@ -17,13 +17,13 @@ const (
 	// patience is how long Read tries again: about as long as download tries a range that fails at
 	// once. A service that asks for a longer pause than is left, which download would make, is told.
 	patience = time.Minute
-	// silence is how long a body may bring no byte.
+	// silence is how long src may bring nothing.
 	silence = 30 * time.Second
 )
 
 // Read has use read the bytes [off, off+n) of f, from their begin again where src is
 // Throttled or Unavailable: for a minute, after growing pauses or those that the service asks
-// for. A body that brings no byte for 30 s is Unavailable, and so is an error without a kind.
+// for. A src that brings nothing for 30 s is Unavailable, and so is an error without a kind.
 // What use gets of the reader has a kind, but for io.EOF at its end. Read is for the little that
 // checks need: package download fetches files.
 func Read(ctx context.Context, src Source, f File, off, n int64, use func(io.Reader) error) error {

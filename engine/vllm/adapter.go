@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/lora"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -30,7 +31,7 @@ func withAdapters(kwargs map[string]any, spec engine.Spec) {
 	}
 	add("enable_lora", true)
 	add("max_loras", spec.Adapters)
-	if batch, ok := number(kwargs["max_loras"]); ok && int(batch) < spec.Adapters {
+	if batch, ok := driver.Number(kwargs["max_loras"]); ok && int(batch) < spec.Adapters {
 		add("max_cpu_loras", spec.Adapters)
 	}
 }
@@ -42,7 +43,7 @@ func (Engine) CheckAdapter(spec engine.Spec, a engine.Adapter) error {
 		return err
 	}
 	most := defaultRank
-	if given, ok := number(spec.Kwargs["max_lora_rank"]); ok {
+	if given, ok := driver.Number(spec.Kwargs["max_lora_rank"]); ok {
 		most = int(given)
 	}
 	if files.Rank > most {

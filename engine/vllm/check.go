@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/spinup-llm/spinup/engine"
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/memory"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -52,7 +53,7 @@ func (c *check) memory() error {
 			fmt.Sprintf("the weights take %s, the machine has %s of memory", size(weights), size(limit)),
 			"take a machine with more memory, or a smaller or quantized model")
 	}
-	space, ok := number(c.spec.Env["VLLM_CPU_KVCACHE_SPACE"])
+	space, ok := driver.Number(c.spec.Env["VLLM_CPU_KVCACHE_SPACE"])
 	if !ok {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -80,7 +81,7 @@ func (c *check) architecture(cfg modelConfig) error {
 
 // parallel holds the number of heads against tensor_parallel_size.
 func (c *check) parallel(cfg modelConfig) error {
-	given, ok := number(c.spec.Kwargs["tensor_parallel_size"])
+	given, ok := driver.Number(c.spec.Kwargs["tensor_parallel_size"])
 	tp, heads, kv := int(given), cfg.heads(), cfg.kvHeads()
 	if !ok || tp <= 1 || heads <= 0 {
 		return nil

@@ -187,7 +187,7 @@ func compileCache(kwargs map[string]any) string {
 func ranks(kwargs map[string]any) int {
 	n := 1
 	for _, name := range []string{"tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"} {
-		if v, ok := number(kwargs[name]); ok && v >= 1 && v <= 1<<16 {
+		if v, ok := driver.Number(kwargs[name]); ok && v >= 1 && v <= 1<<16 {
 			n *= int(v)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/internal/nearest"
 	"github.com/spinup-llm/spinup/lifecycle"
 )
@@ -171,7 +172,7 @@ func streamerValues(format string, extra map[string]any) error {
 	}
 	for key, least := range map[string]float64{"concurrency": 1, "memory_limit": -1} {
 		v, set := extra[key]
-		if n, ok := number(v); set && (!ok || n < least || n != math.Trunc(n)) {
+		if n, ok := driver.Number(v); set && (!ok || n < least || n != math.Trunc(n)) {
 			return invalidKwarg("model_loader_extra_config."+key, fmt.Sprintf("%v is no whole number of %v or more", v, least), "correct it, or remove it for the default")
 		}
 	}

@@ -71,9 +71,6 @@ func overrides(kwargs map[string]any) (over map[string]any) {
 	return over
 }
 
-// number reads a number, also one that is written as a string.
-func number(v any) (float64, bool) { return driver.Number(v) }
-
 // first returns the first number that one of the keys holds, else 0.
 func first(m map[string]any, keys ...string) float64 {
 	for _, k := range keys {
@@ -247,7 +244,7 @@ func isPooling(kwargs map[string]any) bool {
 
 // humanInt reads vLLM's way of writing lengths: 8192, "8k" (thousands), "8K" (1024s).
 func humanInt(v any) (int64, bool) {
-	if f, ok := number(v); ok {
+	if f, ok := driver.Number(v); ok {
 		return int64(f), f == math.Trunc(f) && math.Abs(f) < 1<<53
 	}
 	s, ok := v.(string)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/spinup-llm/spinup/internal/driver"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 )
@@ -17,7 +18,7 @@ func isSharded(format string) bool {
 // ranks is how the checkpoint has to be saved; ok is false where the pattern is no text.
 func (c *check) ranks(pattern any) (r source.Ranks, ok bool) {
 	size := func(name string) int {
-		n, _ := number(c.spec.Kwargs[name]) // what is no number is for vLLM to say
+		n, _ := driver.Number(c.spec.Kwargs[name]) // what is no number is for vLLM to say
 		return int(n)
 	}
 	r = source.Ranks{Tensor: size("tensor_parallel_size"), Pipeline: size("pipeline_parallel_size")}

@@ -237,11 +237,12 @@ func TestMetadataStarts(t *testing.T) {
 // Elsewhere nobody answers at that address, which is looked at once.
 func TestNoMetadata(t *testing.T) {
 	t.Parallel()
-	if product, _ := os.ReadFile("/sys/class/dmi/id/product_name"); strings.HasPrefix(string(product), "Google") {
-		t.Skip("this is one of Google's machines")
-	}
 	nobody := &refusing{}
 	_, err := openWith(t, "gs://models/llama", lifecycle.EnvVars{"HOME": t.TempDir()}, &http.Client{Transport: nobody}).Resolve(t.Context())
+	if product, _ := os.ReadFile("/sys/class/dmi/id/product_name"); strings.HasPrefix(string(product), "Google") {
+		require.ErrorIs(t, err, lifecycle.Unavailable, "on Google's machines somebody has to be there")
+		return
+	}
 	require.ErrorIs(t, err, lifecycle.Unauthenticated)
 	require.ErrorContains(t, err, "there are no credentials")
 	require.EqualValues(t, 1, nobody.asked.Load())

@@ -25,7 +25,7 @@
 // takes them: a token is asked for anew, a file of keys read anew. Keys of the environment
 // cannot be: then a download ends with Unauthenticated, and goes on from where it was when
 // it is started with new ones. Where no new ones are given, those in hand are used
-// until their end; then that is Unavailable. An instance's metadata service is missed only where
+// until their end; then that is Unavailable if nobody answers, else Unauthenticated. An instance's metadata service is missed only where
 // AWS_EC2_METADATA_SERVICE_ENDPOINT is set, or where it gave keys before.
 //
 // Further: AWS_REGION, AWS_DEFAULT_REGION (else the profile's, else us-east-1);
