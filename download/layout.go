@@ -16,9 +16,10 @@ const (
 	// what is read back is still in the processor's cache, and little is left to hash when the
 	// last of them arrives.
 	maxOrderedPart = 8 * mib
-	// stripeWidth is the number of large files that are fetched at the same time. More
-	// would keep more of each in memory until its turn to be hashed comes.
-	stripeWidth = 4
+	// stripeWidth is the number of large files that are fetched at the same time: one for each
+	// range at the beginning, so that what is hashed in order comes in order. More would only leave
+	// more files incomplete after a kill.
+	stripeWidth = firstAllowed
 	// firstLarge are the parts of large files that begin first: most of what is allowed at the
 	// beginning.
 	firstLarge = firstAllowed - 2

@@ -216,7 +216,7 @@ func TestNamesThatCannotBeUsed(t *testing.T) {
 func TestLargeFilesAreStriped(t *testing.T) {
 	t.Parallel()
 	var files []source.File
-	for _, name := range []string{"a", "b", "c", "d", "e"} {
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
 		files = append(files, source.File{Path: name, Size: 2 << 20, Version: "1"})
 	}
 	files = append(files, source.File{Path: "small", Size: 1, Version: "1"}, source.File{Path: "void", Version: "1"})
@@ -227,5 +227,5 @@ func TestLargeFilesAreStriped(t *testing.T) {
 	for _, r := range p.Ranges {
 		order = append(order, r.File.Path)
 	}
-	require.Equal(t, "a b c d a b small c void d e e", strings.Join(order, " "))
+	require.Equal(t, "a b c d e f small g void h a b c d e f g h i i", strings.Join(order, " "))
 }

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -17,13 +18,12 @@ type queue struct {
 	busy    map[*part]bool // handed out; true is that it ends
 	ending  int            // of busy
 	allowed int
-	slack   bool  // the link could give more
-	worth   int64 // bytes that are worth a request
+	outlook outlook
 	stopped bool
 }
 
 func newQueue(parts []*part, allowed int) *queue {
-	q := &queue{busy: map[*part]bool{}, allowed: allowed, worth: minPart}
+	q := &queue{busy: map[*part]bool{}, allowed: allowed, outlook: outlook{worth: minPart}}
 	q.changed.L = &q.mu
 	q.add(parts)
 	return q
@@ -52,14 +52,45 @@ func (q *queue) choose() *part {
 	if len(q.parts) == 0 {
 		return q.split()
 	}
-	p := q.parts[0]
-	if rest := p.asm.cut(p, max(q.left/int64(2*q.allowed), q.worth)); rest != nil {
-		q.parts[0] = rest
+	i := q.first()
+	if i < 0 {
+		return nil
+	}
+	p := q.parts[i]
+	if rest := p.asm.cut(p, max(q.left/int64(2*q.allowed), q.outlook.worth)); rest != nil {
+		q.parts[i] = rest
 	} else {
-		q.parts, q.ahead = q.parts[1:], max(q.ahead-1, 0)
+		q.remove(i)
 	}
 	q.left -= p.missing()
 	return p
+}
+
+func (q *queue) remove(i int) {
+	if i == 0 { // of perhaps a hundred thousand
+		q.parts, q.ahead = q.parts[1:], max(q.ahead-1, 0)
+	} else {
+		q.parts = slices.Delete(q.parts, i, i+1)
+	}
+}
+
+// first returns the index of the part that is to be fetched next, or -1 when all have to wait:
+// while the cores are busy, a file whose bytes are hashed in order is fetched in one range,
+// as those of another would have to be read back.
+func (q *queue) first() int {
+	if !q.outlook.crowded || q.ahead > 0 {
+		return 0
+	}
+	files := map[*assembly]bool{}
+	for p, ends := range q.busy {
+		if !ends && p.asm.ordered.Load() != nil {
+			files[p.asm] = true
+		}
+	}
+	if len(files) < runtime.GOMAXPROCS(0) {
+		return 0
+	}
+	return slices.IndexFunc(q.parts, func(p *part) bool { return !files[p.asm] })
 }
 
 // add takes in parts. Those that are waited for come after others of that kind.
@@ -79,7 +110,7 @@ func (q *queue) add(parts []*part) {
 // worth a request, and the bytes on their way over a connection that is given up in the
 // middle of a body: while the link is busy with others, that would only take from them.
 func (q *queue) split() *part {
-	if !q.slack {
+	if !q.outlook.slack {
 		return nil
 	}
 	var longest *part
@@ -134,11 +165,11 @@ func (q *queue) allow(n int) (busy int) {
 	return len(q.busy)
 }
 
-// learn takes note of whether the link has slack, and how many bytes are worth a request.
-func (q *queue) learn(slack bool, worth int64) {
+// learn takes note of what is to be expected of the link and of the machine.
+func (q *queue) learn(o outlook) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.slack, q.worth = slack, worth
+	q.outlook = o
 }
 
 // stop makes next return false to all.

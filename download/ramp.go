@@ -1,6 +1,7 @@
 package download
 
 import (
+	"runtime"
 	"sync"
 	"time"
 )
@@ -23,6 +24,9 @@ const (
 	// ranges end at about the same time.
 	worthTime = 100 * time.Millisecond
 	minWorth  = 4 * mib
+	// The machine is crowded when workers are at bytes that have arrived for this share of the
+	// time of all cores: of the rest a server on the same machine takes some, and the kernel.
+	crowdedShare = 0.5
 	// restRounds lie between a trial that failed and the next, twice as many each time.
 	restRounds    = 20
 	maxRestRounds = 16 * restRounds
@@ -83,13 +87,23 @@ func (r *ramp) next(brought float64, busy int) int {
 	return r.allowed
 }
 
-// outlook reports whether the link could give more than it does, and how many bytes of a range
-// are worth a request: those of worthTime.
-func (r *ramp) outlook() (slack bool, worth int64) {
+// An outlook is what the last rounds tell of the next.
+type outlook struct {
+	slack   bool  // the link could give more than it does
+	worth   int64 // bytes of a range that are worth a request: those of worthTime
+	crowded bool  // the machine is what is waited for, and not the link
+}
+
+// outlook takes the time that all workers together were at bytes that had arrived in a round.
+func (r *ramp) outlook(toil time.Duration) outlook {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	each := r.usual / float64(max(r.busy, 1))
-	return r.usual < slackShare*r.peak, max(int64(each*worthTime.Seconds()/watchEvery.Seconds()), minWorth)
+	return outlook{
+		slack:   r.usual < slackShare*r.peak,
+		worth:   max(int64(each*worthTime.Seconds()/watchEvery.Seconds()), minWorth),
+		crowded: toil > time.Duration(crowdedShare*float64(runtime.GOMAXPROCS(0)*int(watchEvery))),
+	}
 }
 
 // eager reports whether a range more for a moment is welcome.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -73,6 +74,7 @@ type run struct {
 	gate   *gate
 	ramp   *ramp
 	watch  *watch
+	toil   atomic.Int64 // nanoseconds that workers have been at bytes that arrived
 
 	place *place
 	notes *notes

@@ -69,10 +69,7 @@ func (r *run) drain(ctx context.Context, f *flight, body io.Reader, buf []byte) 
 		}
 		n, readErr := r.fill(ctx, f, body, buf[:claimed])
 		if n > 0 {
-			if err := p.asm.write(p, buf[:n]); err != nil {
-				return err
-			}
-			if err := p.asm.ordered.Load().chase(p, buf); err != nil {
+			if err := r.keep(p, buf, n); err != nil {
 				return err
 			}
 			if f.ends() && r.ramp.eager() {
@@ -83,6 +80,16 @@ func (r *run) drain(ctx context.Context, f *flight, body io.Reader, buf []byte) 
 			return r.sourceError(ctx, p, readErr)
 		}
 	}
+}
+
+// keep writes the n bytes of buf and hashes what can be.
+func (r *run) keep(p *part, buf []byte, n int) error {
+	began := time.Now()
+	defer func() { r.toil.Add(int64(time.Since(began))) }()
+	if err := p.asm.write(p, buf[:n]); err != nil {
+		return err
+	}
+	return p.asm.ordered.Load().chase(p, buf)
 }
 
 // fill reads until b is full, counting the bytes as they come.

@@ -104,12 +104,16 @@ func sumOf(ctx context.Context, r io.Reader, f source.File) ([]byte, error) {
 // pinned reports whether a later process can know that it goes on with the same bytes.
 func pinned(f source.File) bool { return f.Version != "" || f.Digest != (source.Digest{}) }
 
-// kindOf returns how the parts of f are summed up: as its digest is, where parts combine.
+// kindOf returns how the parts of f are summed up: as its digest is, where parts combine, and as
+// one that is told later may be.
 func kindOf(f source.File) crc.Kind {
 	if k, ok := crc.Lookup(f.Digest.Algorithm); ok {
 		return k
 	}
-	return crc.NVME
+	if f.Digest.Algorithm == "" {
+		return crc.NVME
+	}
+	return crc.Castagnoli
 }
 
 func header(f source.File) journal.Header {

@@ -32,7 +32,7 @@ func (r *run) steer(ctx context.Context) {
 			r.watch.yield(r.share.excess())
 			work := r.meter.work()
 			allowed := r.ramp.next(work-before, busy)
-			r.queue.learn(r.ramp.outlook())
+			r.queue.learn(r.ramp.outlook(time.Duration(r.toil.Swap(0))))
 			busy = r.queue.allow(allowed)
 			before = work
 		case <-ctx.Done():

@@ -20,14 +20,17 @@ type Kind struct {
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-	// NVME is the checksum of choice where any will do: the fastest of the three.
+	// NVME is what object stores tell of most often.
 	NVME = Kind{"crc64nvme", 64, 0x9a6c9329ac4bc9b5, crc64nvme.Update}
+	// Castagnoli is the checksum of choice where any will do: the fastest of the three on processors
+	// without AVX-512, twice as fast as the others.
+	Castagnoli = Kind{"crc32c", 32, crc32.Castagnoli, func(crc uint64, p []byte) uint64 {
+		return uint64(crc32.Update(uint32(crc), castagnoli, p))
+	}}
 
 	kinds = []Kind{
 		NVME,
-		{"crc32c", 32, crc32.Castagnoli, func(crc uint64, p []byte) uint64 {
-			return uint64(crc32.Update(uint32(crc), castagnoli, p))
-		}},
+		Castagnoli,
 		{"crc32", 32, crc32.IEEE, func(crc uint64, p []byte) uint64 {
 			return uint64(crc32.Update(uint32(crc), crc32.IEEETable, p))
 		}},
