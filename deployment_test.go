@@ -189,9 +189,16 @@ func TestNobodyWaitsForAStartThatWillNotCome(t *testing.T) {
 			require.ErrorIs(t, err, lifecycle.Invalid)
 			require.ErrorContains(t, err, "call Start before")
 
-			early := make(chan error, 1)
+			early, refused := make(chan error, 1), make(chan int, 1)
 			go func() { early <- d.Ready(context.WithoutCancel(t.Context())) }()
+			ask := func() int {
+				code, _ := chat(t, d.Handler(), "", "tiny")
+				return code
+			}
+			go func() { refused <- ask() }()
 			require.NoError(t, c.end(d))
+			require.Equal(t, http.StatusServiceUnavailable, <-refused)
+			require.Equal(t, http.StatusServiceUnavailable, ask())
 			for _, err := range []error{
 				<-early, d.Ready(t.Context()), d.Start(t.Context()), d.Update(t.Context(), tiny()),
 			} {

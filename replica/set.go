@@ -164,6 +164,9 @@ func (s *Set) Run(ctx context.Context) error {
 	}
 }
 
+// Abandon is for a set that will not be Run: nobody waits for its replicas.
+func (s *Set) Abandon() { s.end() }
+
 // Kill ends every drain that is under way or to come: engines are killed without waiting
 // for their requests. It does not stop Run, whose context does.
 func (s *Set) Kill() { s.killing.Do(func() { close(s.killed) }) }
