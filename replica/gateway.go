@@ -24,17 +24,17 @@ func (o *GatewayOptions) withDefaults() GatewayOptions {
 	if o != nil {
 		c = *o
 	}
-	if c.MaxBody == 0 {
+	if c.MaxBody <= 0 {
 		c.MaxBody = 32 << 20
 	}
-	if c.Bodies == 0 {
+	if c.Bodies <= 0 {
 		c.Bodies = 512 << 20
 	}
 	c.Bodies = max(c.Bodies, c.MaxBody)
-	if c.BodyWithin == 0 {
+	if c.BodyWithin <= 0 {
 		c.BodyWithin = time.Minute
 	}
-	if c.WriteWithin == 0 {
+	if c.WriteWithin <= 0 {
 		c.WriteWithin = time.Minute
 	}
 	return c
