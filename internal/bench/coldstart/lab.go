@@ -96,7 +96,7 @@ func (l *lab) serve(ctx context.Context, name string) (*servers.Server, *dataset
 		}
 		set.Files = append(set.Files, dataset.File{Path: e.Name(), Size: info.Size()})
 	}
-	srv, err := servers.Versitygw(ctx, l.gw, filepath.Join(l.work, "s3-"+name), set)
+	srv, err := servers.Versitygw(ctx, l.gw, filepath.Join(l.work, "s3-"+name), set, false)
 	return srv, set, err
 }
 

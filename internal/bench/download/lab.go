@@ -126,9 +126,10 @@ func (l *lab) serve(ctx context.Context, name string, set *dataset.Set, cdn stri
 	if path, err := exec.LookPath("/usr/sbin/nginx"); err == nil { // not in everybody's PATH
 		nginx = path
 	}
+	name, tls := strings.CutSuffix(name, servers.TLS)
 	switch name {
-	case "nginx", "tls":
-		return servers.Nginx(ctx, nginx, dir, set, name == "tls")
+	case "nginx":
+		return servers.Nginx(ctx, nginx, dir, set, tls)
 	case "hub":
 		return servers.Repo(ctx, nginx, dir, set, cdn)
 	case "gcs":
@@ -142,13 +143,13 @@ func (l *lab) serve(ctx context.Context, name string, set *dataset.Set, cdn stri
 		if err != nil {
 			return nil, err
 		}
-		return servers.Minio(ctx, program, dir, set)
+		return servers.Minio(ctx, program, dir, set, tls)
 	case "versitygw":
 		program, err := l.tool(ctx, "s3server")
 		if err != nil {
 			return nil, err
 		}
-		return servers.Versitygw(ctx, program, dir, set)
+		return servers.Versitygw(ctx, program, dir, set, tls)
 	default:
 		return nil, fmt.Errorf("there is no server %q", name)
 	}

@@ -31,15 +31,12 @@ type trial struct {
 
 func (c trial) String() string { return c.server + ", " + c.link + ", " + c.set.Name }
 
-// cases are all combinations that were asked for and make sense: no TLS on the slow link.
+// cases are all combinations that were asked for.
 func (l *lab) cases() []trial {
 	var all []trial
 	for _, name := range l.sets {
 		for _, server := range l.servers {
 			for _, link := range l.links {
-				if link == "shaped" && server == "tls" {
-					continue
-				}
 				for _, set := range dataset.Sets(l.scale) {
 					if set.Name == name {
 						all = append(all, trial{server, link, set})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spinup-llm/spinup/internal/bench"
 	"github.com/spinup-llm/spinup/internal/bench/download/peers"
+	"github.com/spinup-llm/spinup/internal/bench/download/servers"
 )
 
 type report struct{ bench.Report }
@@ -56,7 +57,7 @@ func row(c trial, k, ours *contestant) []string {
 	gb := float64(c.set.Size()) / 1e9
 	wall := bench.Median(k.wall)
 	requests := "–" // inside TLS nobody sees them
-	if k.counts.Requests > 0 && c.server != "tls" {
+	if k.counts.Requests > 0 && !strings.HasSuffix(c.server, servers.TLS) {
 		requests = strconv.FormatInt(k.counts.Requests, 10)
 	}
 	return []string{

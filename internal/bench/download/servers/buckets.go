@@ -4,9 +4,12 @@ package servers
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,14 +22,21 @@ import (
 )
 
 // Versitygw serves a copy of a set below dir. program comes from internal/setup/tool.sh.
-func Versitygw(ctx context.Context, program, dir string, set *dataset.Set) (*Server, error) {
-	s := &Server{Name: "versitygw", Protocol: S3}
+func Versitygw(ctx context.Context, program, dir string, set *dataset.Set, secure bool) (*Server, error) {
+	s, err := newServer("versitygw", S3, dir, secure)
+	if err != nil {
+		return nil, err
+	}
 	port, data, err := s.folder(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, "--port", port.Addr, "--port", port.Socket, //nolint:gosec // the peer's path
-		"--keep-alive", "--quiet", "--access", AccessKey, "--secret", SecretKey, "--region", "us-east-1", "posix", data)
+	args := []string{"--keep-alive", "--quiet", "--access", AccessKey, "--secret", SecretKey, "--region", "us-east-1"}
+	if secure {
+		args = append(args, "--cert", s.CA, "--key", filepath.Join(dir, keyName))
+	}
+	args = append(args, "--port", port.Addr, "--port", port.Socket, "posix", data)
+	cmd := exec.CommandContext(ctx, program, args...)
 	if err := s.start(cmd); err != nil {
 		return nil, err
 	}
@@ -34,13 +44,16 @@ func Versitygw(ctx context.Context, program, dir string, set *dataset.Set) (*Ser
 }
 
 // Minio serves a copy of a set below dir.
-func Minio(ctx context.Context, program, dir string, set *dataset.Set) (*Server, error) {
-	s := &Server{Name: "minio", Protocol: S3}
+func Minio(ctx context.Context, program, dir string, set *dataset.Set, secure bool) (*Server, error) {
+	s, err := newServer("minio", S3, dir, secure)
+	if err != nil {
+		return nil, err
+	}
 	port, data, err := s.folder(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, "server", "--quiet", "--address", port.Addr, data) //nolint:gosec // see above
+	cmd := exec.CommandContext(ctx, program, "server", "--quiet", "--address", port.Addr, "--certs-dir", dir, data) //nolint:gosec // see above
 	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+AccessKey, "MINIO_ROOT_PASSWORD="+SecretKey, "MINIO_BROWSER=off")
 	if err := errors.Join(s.start(cmd), s.relay(ctx, port)); err != nil {
 		return nil, err
@@ -54,7 +67,7 @@ func (s *Server) folder(ctx context.Context, dir string) (Port, string, error) {
 		return Port{}, "", err
 	}
 	port := Port{Addr: addr, Socket: filepath.Join(dir, "s3.sock")}
-	s.Ports, s.url = []Port{port}, "http://"+addr
+	s.Ports, s.url = []Port{port}, s.scheme()+addr
 	data := filepath.Join(dir, "data")
 	return port, data, os.MkdirAll(data, 0o750)
 }
@@ -62,8 +75,14 @@ func (s *Server) folder(ctx context.Context, dir string) (Port, string, error) {
 // upload puts the set into the bucket, with the checksums that S3 has stored by default
 // since the end of 2024.
 func (s *Server) upload(ctx context.Context, set *dataset.Set) error {
+	caller, err := s.client()
+	if err != nil {
+		s.Close()
+		return err
+	}
+	defer caller.CloseIdleConnections()
 	client := s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &s.url, UsePathStyle: true,
+		Region: "us-east-1", BaseEndpoint: &s.url, UsePathStyle: true, HTTPClient: caller,
 		Credentials: credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
 	})
 	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(Bucket)}); err != nil {
@@ -77,6 +96,22 @@ func (s *Server) upload(ctx context.Context, set *dataset.Set) error {
 		}
 	}
 	return nil
+}
+
+// client trusts the server's own authority.
+func (s *Server) client() (*http.Client, error) {
+	transport := &http.Transport{}
+	if s.CA == "" {
+		return &http.Client{Transport: transport}, nil
+	}
+	pem, err := os.ReadFile(s.CA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: transport}, nil
 }
 
 // partSize is that of the parts in which large files are uploaded, as the tools do it.

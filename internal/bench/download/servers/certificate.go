@@ -16,8 +16,10 @@ import (
 	"time"
 )
 
-// certificate writes cert.pem and key.pem for 127.0.0.1 into dir and returns the path of
-// the certificate, which is its own authority.
+const certName, keyName = "public.crt", "private.key"
+
+// certificate writes public.crt and private.key, the names that MinIO looks for, for 127.0.0.1
+// into dir and returns the path of the certificate, which is its own authority.
 func certificate(dir string) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -39,8 +41,8 @@ func certificate(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "cert.pem")
-	if err := write(filepath.Join(dir, "key.pem"), "PRIVATE KEY", private); err != nil {
+	path := filepath.Join(dir, certName)
+	if err := write(filepath.Join(dir, keyName), "PRIVATE KEY", private); err != nil {
 		return "", err
 	}
 	return path, write(path, "CERTIFICATE", cert)

@@ -21,25 +21,19 @@ import (
 // answer, and the checksum of a whole object where it is asked for, as S3 does. With tls it
 // has a certificate of its own authority. dir is for its files.
 func Nginx(ctx context.Context, program, dir string, set *dataset.Set, tls bool) (*Server, error) {
-	s := &Server{Name: "nginx", Protocol: S3, Anonymous: true}
-	conf := nginxConf{Dir: dir, Data: set.Dir, Bucket: Bucket, Set: set}
-	var err error
-	if tls {
-		s.Name, conf.TLS = "tls", true
-		if s.CA, err = certificate(dir); err != nil {
-			return nil, err
-		}
+	s, err := newServer("nginx", S3, dir, tls)
+	if err != nil {
+		return nil, err
 	}
+	s.Anonymous = true
+	conf := nginxConf{Dir: dir, Data: set.Dir, Bucket: Bucket, Set: set, TLS: tls}
 	if err = os.WriteFile(filepath.Join(dir, "list.xml"), list(set), 0o644); err != nil { //nolint:gosec // workers read it
 		return nil, err
 	}
 	if err := s.nginx(ctx, program, &conf); err != nil {
 		return nil, err
 	}
-	s.url = "http://" + s.Ports[0].Addr
-	if tls {
-		s.url = "https://" + s.Ports[0].Addr
-	}
+	s.url = s.scheme() + s.Ports[0].Addr
 	return s, nil
 }
 
@@ -105,8 +99,8 @@ http {
     listen {{.Addr}}{{if .TLS}} ssl{{end}};
     listen unix:{{.Socket}}{{if .TLS}} ssl{{end}};
 {{- if .TLS}}
-    ssl_certificate {{.Dir}}/cert.pem;
-    ssl_certificate_key {{.Dir}}/key.pem;
+    ssl_certificate {{.Dir}}/public.crt;
+    ssl_certificate_key {{.Dir}}/private.key;
     ssl_protocols TLSv1.2 TLSv1.3;
 {{- end}}
 {{- if .Set}}

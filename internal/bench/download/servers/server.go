@@ -28,12 +28,15 @@ const (
 	SecretKey = "benchmark-secret"
 )
 
+// TLS is the end of the name of a server that has a certificate of its own authority.
+const TLS = "-tls"
+
 // patience is how long a server may take until it listens.
 const patience = 30 * time.Second
 
 // A Server offers one set as Bucket/set.Name/… or as the repository bench/set.Name.
 type Server struct {
-	Name      string // "nginx", "tls", "versitygw", "minio", "gcs", "hub"
+	Name      string // "nginx", "versitygw", "minio", "gcs", "hub", with "-tls" where it has a certificate
 	Protocol  string // one of the constants
 	Anonymous bool   // no request is signed
 	CA        string // the file of the authority of its certificate, or ""
@@ -50,6 +53,25 @@ type Server struct {
 type Port struct {
 	Addr   string // "127.0.0.1:PORT"
 	Socket string // the same as a unix socket, that reaches into other network namespaces; or ""
+}
+
+// newServer returns a server of S3 that is still to be started, with a certificate in dir or not.
+func newServer(name, protocol, dir string, tls bool) (*Server, error) {
+	s := &Server{Name: name, Protocol: protocol}
+	if !tls {
+		return s, nil
+	}
+	var err error
+	s.Name += TLS
+	s.CA, err = certificate(dir)
+	return s, err
+}
+
+func (s *Server) scheme() string {
+	if s.CA != "" {
+		return "https://"
+	}
+	return "http://"
 }
 
 // URL is what clients are told.
