@@ -20,8 +20,9 @@
 // # Speed
 //
 // A download begins with 8 ranges in flight and doubles them as long as that brings a quarter
-// more; a service that answers with Throttled, or asks for a pause, halves them. Towards the
-// end ranges get smaller, and what is slow is split among the connections that are idle. A
+// more; a service that answers with Throttled, or asks for a pause, halves them. Where the cores
+// are what is waited for, files whose digest needs the bytes in order come in one range each. Towards
+// the end ranges get smaller, and what is slow is split among the connections that are idle. A
 // connection that brings less than MinSpeed while others do better is exchanged. All runs of
 // a [Budget] share its connections fairly, its bandwidth and the free space of the disk, and
 // one that is asked for a pause makes the others from the same origin wait too.

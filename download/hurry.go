@@ -42,6 +42,9 @@ func (q *queue) hurry(a *assembly, off, end int64) {
 	}
 	q.parts = slices.Concat(q.parts[:q.ahead], wanted, others)
 	q.ahead += len(wanted)
+	if len(wanted) > 0 {
+		q.changed.Broadcast() // to those that had to wait with them
+	}
 }
 
 // cutFrom cuts off what p, at which a worker is, has from off on, and returns it; nil when the
