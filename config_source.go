@@ -19,8 +19,8 @@ type ExtraFile struct {
 	DestinationPath string `yaml:"destination_path"`
 }
 
-// From returns the source at uri: "org/name", "org/name@revision", "s3://…",
-// "gs://…" or a directory.
+// From returns the source at uri: "org/name", "org/name@revision", "https://…", a directory, or what
+// [Options].Sources has a driver for, such as "s3://bucket/prefix".
 func From(uri string) ModelSource { return ModelSource{URI: uri} }
 
 // The names of the hub: one or two parts, and a revision that may be a branch with slashes.

@@ -31,7 +31,7 @@ type Manager struct {
 	Budget *Budget
 	// PartSize is the size in bytes of a range; 0 chooses 8 to 64 MiB by what there is to
 	// fetch, and 8 MiB where the digest (sha256, git-sha1, md5) needs the bytes in order. What has
-	// arrived of a range is journalled every MiB, whatever its size, and the last ranges are split,
+	// arrived of a range of a file above 2 MiB is journalled every MiB, whatever the range's size, and the last ranges are split,
 	// so that the last bytes come over several connections.
 	PartSize int64
 	// StallTimeout abandons a try that brings no byte for so long, and one of Resolve inside an answer, where

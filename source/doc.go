@@ -14,9 +14,9 @@
 //
 // # Errors
 //
-// Every error is a [lifecycle.Error] whose Op is "source.Open" (a URI), "source.Resolve"
-// (a listing), "source.Read" (bytes of a file), "source.Create" (a new one) or
-// "source.CheckModel". Drivers use these kinds:
+// Every error is a [lifecycle.Error], or several of them joined, whose Op is "source.Open" (a URI),
+// "source.Resolve" (a listing), "source.Read" (bytes of a file), "source.Create" (a new one) or
+// "source.CheckModel"; only that a file to create exists is fs.ErrExist alone. Drivers use these kinds:
 //
 //   - Invalid: the URI is malformed, its scheme is unknown, a file name would escape
 //   - NotFound: no such bucket, prefix or directory; the hint names the nearest that exist
@@ -24,6 +24,7 @@
 //   - Corrupt: a file changed since Resolve, or its bytes contradict themselves
 //   - Unauthenticated, AccessDenied, Gated, WrongRegion: what to change is in the hint
 //   - Throttled, Unavailable: worth a retry; [RetryAfter] says how long the service asks to wait
+//   - NoSpace: a directory has no room for a new file
 //   - Canceled, Timeout: the context ended
 //
 // # Telemetry

@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string) error {
 		LLMEngine: "reference",
 		ModelLoadingConfig: spinup.ModelLoadingConfig{
 			ModelID:     "tiny",
-			ModelSource: spinup.From("examples/quickstart/model"), // or s3://bucket/prefix
+			ModelSource: spinup.From("examples/quickstart/model"), // or org/name of the hub, https://…
 		},
 	})
 	if err != nil {

@@ -16,8 +16,8 @@
 // them, one after the other, which costs little more than the file's bytes.
 //
 // A model costs one request for the commit, one for each page of the tree, one for each large
-// file beside its ranges, and one for each small file and one more. A commit that lies in the
-// cache in full costs none.
+// file beside its ranges, and one for each small file and one more. A model whose commit lies
+// in the cache in full costs the first of these alone, and none where the URI names the commit.
 //
 // # Xet
 //

@@ -36,7 +36,8 @@
 // # Digests
 //
 // The Revision is the digest of the manifest, which is computed, not believed. A file's
-// Version and Digest are its layer's: what is read never changes.
+// Version and Digest are its layer's: what is read never changes. A digest that is no sha256 is not
+// verified.
 //
 // # Errors
 //

@@ -10,7 +10,7 @@
 // # Folders
 //
 // A folder is read from the page that the server makes of it: its relative links, and those
-// of the folders below, at most 1000 of them and 100,000 files. Where a file SHA256SUMS lies in
+// of the folders below, at most 1000 of them, 32 deep, and 100,000 files. Where a file SHA256SUMS lies in
 // it, as sha256sum(1) writes it, the files that it names are there too, and have its
 // digests; it is enough where the server lists nothing. A URI that ends in SHA256SUMS means
 // just the files that are named there. A URI without a slash at its end is the file of that
@@ -18,7 +18,7 @@
 //
 // Each file takes one HEAD, 32 at the same time, for its size and its version: the ETag,
 // else the time of its last change. Every read asks for that version (If-Match,
-// If-Unmodified-Since) and checks that the answer has it, and the size. A server that gives
+// If-Unmodified-Since; neither for a weak ETag) and checks that the answer has it, and the size. A server that gives
 // neither is trusted about both, unless there is a digest.
 //
 // A server that does not know ranges works as well: an answer waits, for 30 s at most, for

@@ -61,7 +61,7 @@ func pythonServer(tb testing.TB) disk {
 	return d
 }
 
-// nginxServer is nginx where it is installed.
+// nginxServer is nginx, which has to be installed.
 func nginxServer(tb testing.TB) disk {
 	tb.Helper()
 	testenv.Real(tb, "nginx")
@@ -70,7 +70,7 @@ func nginxServer(tb testing.TB) disk {
 		nginx = "/usr/sbin/nginx"
 	}
 	if _, err := os.Stat(nginx); err != nil {
-		tb.Skip("nginx is not installed: apt-get install nginx-light")
+		tb.Fatal("nginx is not installed: apt-get install nginx-light")
 	}
 	d, state := disk{root: shared(tb)}, tb.TempDir()
 	user := ""
