@@ -108,6 +108,32 @@ func TestRangesInFlightShrinkWhenThrottled(t *testing.T) {
 	})
 }
 
+// What comes after a range that the service refused for now may wait for it to be hashed.
+func TestARangeThatIsGivenBackKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		src := newMemory(map[string][]byte{"weights": random(1, 16*mib)}, "sha256")
+		l := &link{each: mib}
+		var mu sync.Mutex
+		var asked []int64
+		src.fault = func(c call) (io.ReadCloser, error) {
+			mu.Lock()
+			asked = append(asked, c.off/mib)
+			mu.Unlock()
+			if c.off == 2*mib && c.try == 1 {
+				time.Sleep(100 * time.Millisecond) // until the others are at work
+				return nil, &lifecycle.Error{Kind: lifecycle.Throttled}
+			}
+			return counts{l.body(c.ctx, c.data, 0), src}, nil
+		}
+		_, err := (&download.Manager{PartSize: mib}).Fetch(t.Context(), src, dir)
+		require.NoError(t, err)
+		requireFiles(t, dir, src.data)
+		require.Equal(t, int64(2), asked[8], "%v", asked)
+	})
+}
+
 func TestTheLastBytesComeOverSeveralConnections(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"sha256", "crc64nvme", ""} {

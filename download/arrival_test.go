@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -114,6 +116,38 @@ func TestReadersAreServedFirstAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, before.Load(), int64(2))
 	})
+}
+
+// What somebody waits for is not put behind what nobody does when another reads a piece of it.
+func TestASecondReaderTakesNothingFromTheFirst(t *testing.T) {
+	t.Parallel()
+	src := newMemory(map[string][]byte{"a": random(1, 32*mib), "b": random(2, 32*mib)}, "crc64nvme")
+	begun, begin := make(chan struct{}, 64), make(chan struct{})
+	var mu sync.Mutex
+	var asked []string
+	src.fault = func(c call) (io.ReadCloser, error) {
+		begun <- struct{}{}
+		c.wait(begin)
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, c.file.Path)
+		return nil, nil
+	}
+	m := single()
+	m.PartSize = 32 * mib
+	a := stream(t, m, src, t.TempDir())
+	<-begun
+	r := a.Reader()
+	for _, piece := range [][2]int64{{0, 32 * mib}, {20 * mib, 4 * mib}} {
+		body, err := r.Open(t.Context(), file(src, "a"), piece[0], piece[1])
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+	}
+	close(begin)
+	_, err := a.Lease()
+	require.NoError(t, err)
+	require.Greater(t, slices.Index(asked, "b"), 1, "%v", asked)
+	require.NotContains(t, asked[slices.Index(asked, "b"):], "a")
 }
 
 // Bytes of a range are read while the rest of it is on its way.

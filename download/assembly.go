@@ -198,10 +198,10 @@ func (a *assembly) discard() error {
 
 // retire is close for a file that needs no more space.
 func (a *assembly) retire() {
-	a.close()
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.needed = 0
+	a.mu.Unlock()
+	a.close()
 }
 
 func (a *assembly) close() {

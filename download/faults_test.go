@@ -330,6 +330,38 @@ func TestSlowIsNotStalled(t *testing.T) {
 
 // What a service asks of one download, others from the same origin do too; those from another
 // do not.
+// A pause that becomes longer is kept by those who wait in it already.
+func TestALongerRetryAfterHoldsThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		src := newMemory(map[string][]byte{"weights": random(1, 8*mib)}, "crc32c")
+		start := time.Now()
+		var mu sync.Mutex
+		var asked []time.Duration
+		src.fault = func(call) (io.ReadCloser, error) {
+			mu.Lock()
+			asked = append(asked, time.Since(start))
+			n := len(asked)
+			mu.Unlock()
+			switch n {
+			case 1:
+				return nil, source.WithRetryAfter(&lifecycle.Error{Kind: lifecycle.Throttled}, 7*time.Second)
+			case 2:
+				time.Sleep(time.Second)
+				return nil, source.WithRetryAfter(&lifecycle.Error{Kind: lifecycle.Throttled}, 30*time.Second)
+			default:
+				return nil, nil
+			}
+		}
+		_, err := (&download.Manager{PartSize: mib, Budget: &download.Budget{Connections: 2}}).Fetch(t.Context(), src, dir)
+		require.NoError(t, err)
+		for _, at := range asked[2:] {
+			require.GreaterOrEqual(t, at, 31*time.Second)
+		}
+	})
+}
+
 func TestRetryAfterHoldsTheOrigin(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -110,7 +110,7 @@ func (h *hubModel) progress(ctx context.Context, awaited string) Progress {
 			files = append(files, f)
 		}
 	}
-	findings, err := survey(ctx, h.blobs(), files, nil, false)
+	findings, err := survey(ctx, h.blobs(), files, nil, glance)
 	if err != nil {
 		return p
 	}

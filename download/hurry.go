@@ -14,7 +14,6 @@ func (q *queue) hurry(a *assembly, off, end int64) {
 			continue
 		}
 		if rest := a.cutFrom(p, off); rest != nil {
-			rest.waited.Store(false) // what of it is, is seen below
 			q.add([]*part{rest})
 			q.changed.Broadcast()
 		}

@@ -22,7 +22,7 @@ const lockPoll = 50 * time.Millisecond
 func (r *run) lock(ctx context.Context, files []source.File) (unlock func(), err error) {
 	waiting := func() {
 		r.meter.wait("another download into " + r.plan.Dir)
-		if findings, surveyErr := survey(ctx, r.plan.Dir, files, nil, false); surveyErr == nil {
+		if findings, surveyErr := survey(ctx, r.plan.Dir, files, nil, glance); surveyErr == nil {
 			plan := r.m.newPlan(r.plan.Dir, findings)
 			r.meter.resume(plan.Fetch, len(findings)-plan.Complete)
 		}

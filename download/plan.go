@@ -52,7 +52,7 @@ func (m *Manager) Plan(ctx context.Context, man *source.Manifest, dir string) (*
 
 // plan is Plan for usable files of uri, where known has been verified but not yet been noted.
 func (m *Manager) plan(ctx context.Context, uri string, files []source.File, dir string, known []journal.Verified) (*Plan, error) {
-	findings, err := survey(ctx, dir, files, known, true)
+	findings, err := survey(ctx, dir, files, known, rehash)
 	if err != nil {
 		return nil, err
 	}

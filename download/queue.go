@@ -87,10 +87,11 @@ func (q *queue) first() int {
 			files[p.asm] = true
 		}
 	}
-	if len(files) < runtime.GOMAXPROCS(0) {
+	i := slices.IndexFunc(q.parts, func(p *part) bool { return !files[p.asm] })
+	if i < 0 && len(files) < runtime.GOMAXPROCS(0) {
 		return 0
 	}
-	return slices.IndexFunc(q.parts, func(p *part) bool { return !files[p.asm] })
+	return i
 }
 
 // add takes in parts. Those that are waited for come after others of that kind.
@@ -137,7 +138,8 @@ func (q *queue) ends(p *part) {
 	}
 }
 
-// done ends the work on p, which made more parts necessary.
+// done ends the work on p, which made more parts necessary. One that is given back keeps its place,
+// as the bytes after it may wait for it to be hashed.
 func (q *queue) done(p *part, more []*part) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -145,8 +147,13 @@ func (q *queue) done(p *part, more []*part) {
 		q.ending--
 	}
 	delete(q.busy, p)
-	q.add(more)
-	if len(more) > 0 || len(q.parts)+len(q.busy) == 0 {
+	if len(more) == 1 && more[0] == p && !p.waited.Load() {
+		q.left += p.missing()
+		q.parts = slices.Insert(q.parts, q.ahead, p)
+	} else {
+		q.add(more)
+	}
+	if len(more) > 0 || q.outlook.crowded || len(q.parts)+len(q.busy) == 0 {
 		q.changed.Broadcast()
 	} else {
 		q.changed.Signal()
@@ -159,7 +166,7 @@ func (q *queue) allow(n int) (busy int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.allowed = n
-	if len(q.busy) < n {
+	if len(q.busy)-q.ending < n {
 		q.changed.Broadcast()
 	}
 	return len(q.busy)

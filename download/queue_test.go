@@ -30,7 +30,7 @@ func TestOneRangeOfAFileWhileTheCoresAreBusy(t *testing.T) {
 			var files []source.File
 			for i := range 2 * tt.files {
 				files = append(files, source.File{
-					Path: strconv.Itoa(i % tt.files), Size: mib, Digest: source.Digest{Algorithm: tt.algorithm},
+					Path: strconv.Itoa(i / 2), Size: mib, Digest: source.Digest{Algorithm: tt.algorithm},
 				})
 			}
 			files = append(files, source.File{Path: "small", Size: 1})

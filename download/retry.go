@@ -94,8 +94,12 @@ func (g *gate) hold(d time.Duration) {
 }
 
 func (g *gate) wait(ctx context.Context) error {
-	g.mu.Lock()
-	left := time.Until(g.until)
-	g.mu.Unlock()
-	return sleep(ctx, left)
+	for {
+		g.mu.Lock()
+		left := time.Until(g.until) // it may have become longer
+		g.mu.Unlock()
+		if err := sleep(ctx, left); err != nil || left <= 0 {
+			return err
+		}
+	}
 }

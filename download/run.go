@@ -105,7 +105,7 @@ func (r *run) do(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	findings, err := survey(ctx, r.plan.Dir, files, nil, false)
+	findings, err := survey(ctx, r.plan.Dir, files, nil, inspect)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
@@ -241,9 +242,21 @@ func TestAnotherBootIsNotBelieved(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 
-	require.Equal(t, int64(4*mib), plan(t, m, src, dir).Reuse)
-	_, err = m.Fetch(t.Context(), src, dir)
-	require.NoError(t, err)
+	p := plan(t, m, src, dir)
+	require.Equal(t, int64(4*mib), p.Reuse)
+	lock := flock.New(filepath.Join(dir, ".spinup", "lock"))
+	require.NoError(t, lock.Lock())
+	snapshots, shown := 0, false
+	for progress, err := range m.Run(t.Context(), src, p) {
+		require.NoError(t, err)
+		snapshots++
+		require.Less(t, snapshots, 300)
+		if progress.Waiting != "" && progress.BytesDone == 6*mib { // nothing is read to show what another process has
+			shown = true
+			require.NoError(t, lock.Unlock())
+		}
+	}
+	require.True(t, shown)
 	requireFiles(t, dir, src.data)
 	require.Equal(t, int64(10*mib), src.served, "only the damaged part is fetched twice")
 }

@@ -46,10 +46,18 @@ func (f finding) needed() int64 {
 	return max((f.file.Size+diskBlock-1)/diskBlock*diskBlock-f.allocated, 0)
 }
 
+// A depth is how closely a survey looks.
+type depth int
+
+const (
+	glance  depth = iota // what journals say is believed: enough to show progress
+	inspect              // partial files that another boot left are read
+	rehash               // and finished files that have a digest and are not known as verified
+)
+
 // survey looks at each file in dir and writes nothing. What is in known counts as verified,
-// and is found anew. With rehash it reads the other files that are not known as verified and
-// have a digest; without, it takes them for missing.
-func survey(ctx context.Context, dir string, files []source.File, known []journal.Verified, rehash bool) ([]finding, error) {
+// and is found anew. Finished files that are not read and not known as verified count as missing.
+func survey(ctx context.Context, dir string, files []source.File, known []journal.Verified, how depth) ([]finding, error) {
 	findings := make([]finding, len(files))
 	for i, f := range files {
 		findings[i] = finding{file: f}
@@ -61,7 +69,7 @@ func survey(ctx context.Context, dir string, files []source.File, known []journa
 		return nil, diskError("download.Plan", dir, err)
 	}
 	defer root.Close() //nolint:errcheck // nothing was written
-	s := &surveyor{root: root, rehash: rehash, known: map[string]journal.Verified{}}
+	s := &surveyor{root: root, how: how, known: map[string]journal.Verified{}}
 	for _, v := range known {
 		s.known[v.Path] = v
 	}
@@ -90,7 +98,7 @@ type surveyor struct {
 	partials map[string]bool // names of the partial files in state
 	verified map[string]journal.Verified
 	known    map[string]journal.Verified
-	rehash   bool
+	how      depth
 }
 
 func (s *surveyor) remember(state *os.Root) {
@@ -123,7 +131,7 @@ func (s *surveyor) look(ctx context.Context, f *finding) {
 			f.complete = true
 			return
 		}
-		if agrees(s.known[f.file.Path], now) || s.rehash && hashes(ctx, s.root, f.file) {
+		if agrees(s.known[f.file.Path], now) || s.how == rehash && hashes(ctx, s.root, f.file) {
 			f.complete, f.found = true, &now
 			return
 		}
@@ -194,7 +202,7 @@ func (s *surveyor) lookPartial(ctx context.Context, f *finding) {
 		return
 	}
 	for _, g := range segments {
-		if g.End() <= info.Size() && (known || intact(ctx, s.state, f.file, g)) {
+		if g.End() <= info.Size() && (known || s.how == glance || intact(ctx, s.state, f.file, g)) {
 			f.have = append(f.have, g)
 		}
 	}

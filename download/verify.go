@@ -102,7 +102,7 @@ func sumOf(ctx context.Context, r io.Reader, f source.File) ([]byte, error) {
 }
 
 // pinned reports whether a later process can know that it goes on with the same bytes.
-func pinned(f source.File) bool { return f.Version != "" || f.Digest != (source.Digest{}) }
+func pinned(f source.File) bool { return f.Version != "" || f.Digest.Known() }
 
 // kindOf returns how the parts of f are summed up: as its digest is, where parts combine, and as
 // one that is told later may be.
