@@ -1,6 +1,23 @@
 package download
 
-import "github.com/spinup-llm/spinup/source"
+import (
+	"runtime"
+	"time"
+
+	"github.com/spinup-llm/spinup/source"
+)
+
+// Allowed returns how many ranges may be in flight, of 64, after rounds in which each of them brought
+// the same, while workers were at bytes that had arrived for a share of the time of all cores.
+func Allowed(rounds int, share float64) (allowed int) {
+	r := newRamp(64)
+	allowed = r.allowed
+	for range rounds {
+		toil := time.Duration(share * float64(runtime.GOMAXPROCS(0)*int(watchEvery)))
+		allowed = r.next(float64(allowed*mib), allowed, toil)
+	}
+	return allowed
+}
 
 // HandOut returns the files of the parts that a queue of one part of each of files hands out at
 // once, with so many allowed, when the machine is crowded or not.

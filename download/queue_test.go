@@ -40,3 +40,10 @@ func TestOneRangeOfAFileWhileTheCoresAreBusy(t *testing.T) {
 		})
 	}
 }
+
+// More ranges bring nothing where it is not the link that is waited for.
+func TestNoMoreRangesWhileTheCoresAreBusy(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 64, download.Allowed(20, 0.2))
+	require.Equal(t, 8, download.Allowed(20, 0.8))
+}

@@ -35,7 +35,8 @@ const (
 )
 
 // A ramp finds how many ranges in flight a link rewards. It doubles them as long as that
-// brings a quarter more, and goes back when it does not. Once the service has complained it
+// brings a quarter more, and goes back when it does not; while the machine is what is waited for it
+// does not try. Once the service has complained it
 // halves them and then adds one at a time. It is safe for concurrent use.
 type ramp struct {
 	most int
@@ -51,7 +52,8 @@ type ramp struct {
 	wait     int     // rounds until something may change
 	rest     int     // rounds to wait after the next trial that fails
 	throttle bool
-	halved   int // rounds until a complaint is about another moment
+	halved   int  // rounds until a complaint is about another moment
+	crowded  bool // the machine is what was waited for in the last round, and not the link
 }
 
 func newRamp(most int) *ramp {
@@ -59,13 +61,15 @@ func newRamp(most int) *ramp {
 }
 
 // next returns how many ranges may be in flight after a round that brought so much; busy is
-// how many there were at its beginning.
-func (r *ramp) next(brought float64, busy int) int {
+// how many there were at its beginning, and toil the time that all workers together were at bytes
+// that had arrived.
+func (r *ramp) next(brought float64, busy int, toil time.Duration) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.usual = average(r.usual, brought, roundWeight)
 	r.peak = max(r.peak*fading, r.usual)
 	r.busy = busy
+	r.crowded = toil > time.Duration(crowdedShare*float64(runtime.GOMAXPROCS(0)*int(watchEvery)))
 	r.wait--
 	r.halved--
 	if r.before > 0 && r.wait >= 0 && r.wait < trialRounds-1 {
@@ -80,7 +84,7 @@ func (r *ramp) next(brought float64, busy int) int {
 	case r.before > 0 && r.tried < worthwhile*r.rate:
 		r.allowed, r.before = r.before, 0
 		r.wait, r.rest = r.rest, min(2*r.rest, maxRestRounds)
-	case r.allowed < r.most && brought > 0:
+	case r.allowed < r.most && brought > 0 && !r.crowded:
 		r.before, r.rate, r.tried = r.allowed, max(brought, r.usual)*(trialRounds-1), 0
 		r.allowed, r.wait = min(2*r.allowed, r.most), trialRounds
 	}
@@ -91,18 +95,17 @@ func (r *ramp) next(brought float64, busy int) int {
 type outlook struct {
 	slack   bool  // the link could give more than it does
 	worth   int64 // bytes of a range that are worth a request: those of worthTime
-	crowded bool  // the machine is what is waited for, and not the link
+	crowded bool  // the machine is what is waited for
 }
 
-// outlook takes the time that all workers together were at bytes that had arrived in a round.
-func (r *ramp) outlook(toil time.Duration) outlook {
+func (r *ramp) outlook() outlook {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	each := r.usual / float64(max(r.busy, 1))
 	return outlook{
 		slack:   r.usual < slackShare*r.peak,
 		worth:   max(int64(each*worthTime.Seconds()/watchEvery.Seconds()), minWorth),
-		crowded: toil > time.Duration(crowdedShare*float64(runtime.GOMAXPROCS(0)*int(watchEvery))),
+		crowded: r.crowded,
 	}
 }
 

@@ -31,8 +31,8 @@ func (r *run) steer(ctx context.Context) {
 			r.watch.look(now)
 			r.watch.yield(r.share.excess())
 			work := r.meter.work()
-			allowed := r.ramp.next(work-before, busy)
-			r.queue.learn(r.ramp.outlook(time.Duration(r.toil.Swap(0))))
+			allowed := r.ramp.next(work-before, busy, time.Duration(r.toil.Swap(0)))
+			r.queue.learn(r.ramp.outlook())
 			busy = r.queue.allow(allowed)
 			before = work
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spinup-llm/spinup"
@@ -21,7 +22,10 @@ import (
 	"github.com/spinup-llm/spinup/source/s3"
 )
 
-func main() { os.Exit(cli.Main(false, run)) }
+func main() {
+	debug.SetGCPercent(50) // little is thrown away here, and the rest of the memory is for those who start engines
+	os.Exit(cli.Main(false, run))
+}
 
 func run(ctx context.Context, args []string) error {
 	flags := cli.Flags("download URI [-revision R] [-dir DIR]")
