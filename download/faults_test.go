@@ -339,6 +339,7 @@ func TestALongerRetryAfterHoldsThoseWhoWait(t *testing.T) {
 		start := time.Now()
 		var mu sync.Mutex
 		var asked []time.Duration
+		second := make(chan struct{})
 		src.fault = func(call) (io.ReadCloser, error) {
 			mu.Lock()
 			asked = append(asked, time.Since(start))
@@ -346,8 +347,10 @@ func TestALongerRetryAfterHoldsThoseWhoWait(t *testing.T) {
 			mu.Unlock()
 			switch n {
 			case 1:
+				<-second
 				return nil, source.WithRetryAfter(&lifecycle.Error{Kind: lifecycle.Throttled}, 7*time.Second)
 			case 2:
+				close(second)
 				time.Sleep(time.Second)
 				return nil, source.WithRetryAfter(&lifecycle.Error{Kind: lifecycle.Throttled}, 30*time.Second)
 			default:

@@ -30,11 +30,13 @@ func (q *queue) hurry(a *assembly, off, end int64) {
 		if lead := off - p.pos.Load(); lead >= minSplit {
 			if rest := a.cut(p, lead); rest != nil {
 				others = append(others, p)
+				q.queued[a]++
 				p = rest
 			}
 		}
 		if rest := a.cut(p, end-p.pos.Load()); rest != nil {
 			others = append(others, rest)
+			q.queued[a]++
 		}
 		p.waited.Store(true)
 		wanted = append(wanted, p)

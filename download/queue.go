@@ -13,17 +13,18 @@ type queue struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	parts   []*part
-	ahead   int            // so many of the first parts are waited for
-	left    int64          // bytes that the parts miss
-	busy    map[*part]bool // handed out; true is that it ends
-	ending  int            // of busy
+	queued  map[*assembly]int // how many of parts are of each file
+	ahead   int               // so many of the first parts are waited for
+	left    int64             // bytes that the parts miss
+	busy    map[*part]bool    // handed out; true is that it ends
+	ending  int               // of busy
 	allowed int
 	outlook outlook
 	stopped bool
 }
 
 func newQueue(parts []*part, allowed int) *queue {
-	q := &queue{busy: map[*part]bool{}, allowed: allowed, outlook: outlook{worth: minPart}}
+	q := &queue{queued: map[*assembly]int{}, busy: map[*part]bool{}, allowed: allowed, outlook: outlook{worth: minPart}}
 	q.changed.L = &q.mu
 	q.add(parts)
 	return q
@@ -67,6 +68,10 @@ func (q *queue) choose() *part {
 }
 
 func (q *queue) remove(i int) {
+	of := q.parts[i].asm
+	if q.queued[of]--; q.queued[of] == 0 {
+		delete(q.queued, of)
+	}
 	if i == 0 { // of perhaps a hundred thousand
 		q.parts, q.ahead = q.parts[1:], max(q.ahead-1, 0)
 	} else {
@@ -87,17 +92,22 @@ func (q *queue) first() int {
 			files[p.asm] = true
 		}
 	}
-	i := slices.IndexFunc(q.parts, func(p *part) bool { return !files[p.asm] })
-	if i < 0 && len(files) < runtime.GOMAXPROCS(0) {
+	for other := range q.queued {
+		if !files[other] { // it is among the first, as a rule: files come in turns
+			return slices.IndexFunc(q.parts, func(p *part) bool { return !files[p.asm] })
+		}
+	}
+	if len(files) < runtime.GOMAXPROCS(0) {
 		return 0
 	}
-	return i
+	return -1
 }
 
 // add takes in parts. Those that are waited for come after others of that kind.
 func (q *queue) add(parts []*part) {
 	for _, p := range parts {
 		q.left += p.missing()
+		q.queued[p.asm]++
 		if p.waited.Load() {
 			q.parts = slices.Insert(q.parts, q.ahead, p)
 			q.ahead++
@@ -149,6 +159,7 @@ func (q *queue) done(p *part, more []*part) {
 	delete(q.busy, p)
 	if len(more) == 1 && more[0] == p && !p.waited.Load() {
 		q.left += p.missing()
+		q.queued[p.asm]++
 		q.parts = slices.Insert(q.parts, q.ahead, p)
 	} else {
 		q.add(more)

@@ -66,13 +66,13 @@ func TestWire(t *testing.T) {
 
 func TestCasesAreWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
-	o, err := parse([]string{"-servers", "tls,hub", "-sets", "one", "-n", "1"})
+	o, err := parse([]string{"-servers", "minio-tls,hub", "-sets", "one", "-n", "1"})
 	require.NoError(t, err)
 	var names []string
 	for _, c := range (&lab{options: o}).cases() {
 		names = append(names, c.String())
 	}
-	require.Equal(t, []string{"tls, loopback, one", "hub, loopback, one", "hub, shaped, one"}, names)
+	require.Equal(t, []string{"minio-tls, loopback, one", "minio-tls, shaped, one", "hub, loopback, one", "hub, shaped, one"}, names)
 }
 
 func TestWrongFlags(t *testing.T) {
