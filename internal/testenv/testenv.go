@@ -40,10 +40,16 @@ func VLLM(tb testing.TB) string {
 }
 
 // LlamaServer returns the path of llama.cpp's llama-server, from SPINUP_LLAMA_SERVER or
-// installed by internal/setup/llamacpp.sh. It skips like Real.
+// installed by internal/setup/llamacpp.sh. It skips like Real, and where the processor lacks what the
+// installed build needs, which .ci/run says.
 func LlamaServer(tb testing.TB) string {
 	tb.Helper()
-	return engine(tb, "llama-server", "SPINUP_LLAMA_SERVER", "llamacpp.sh")
+	path := engine(tb, "llama-server", "SPINUP_LLAMA_SERVER", "llamacpp.sh")
+	cpu, err := os.ReadFile("/proc/cpuinfo")
+	if os.Getenv("SPINUP_LLAMA_SERVER") == "" && err == nil && !bytes.Contains(cpu, []byte(" avx512f")) {
+		tb.Skip("llama-server's build needs AVX-512: name one of your own in SPINUP_LLAMA_SERVER")
+	}
+	return path
 }
 
 // SGLang returns the path of the sglang program, from SPINUP_SGLANG or installed by
