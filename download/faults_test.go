@@ -328,8 +328,6 @@ func TestSlowIsNotStalled(t *testing.T) {
 	})
 }
 
-// What a service asks of one download, others from the same origin do too; those from another
-// do not.
 // A pause that becomes longer is kept by those who wait in it already.
 func TestALongerRetryAfterHoldsThoseWhoWait(t *testing.T) {
 	t.Parallel()
@@ -365,6 +363,8 @@ func TestALongerRetryAfterHoldsThoseWhoWait(t *testing.T) {
 	})
 }
 
+// What a service asks of one download, others from the same origin do too; those from another
+// do not.
 func TestRetryAfterHoldsTheOrigin(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

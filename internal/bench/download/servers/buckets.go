@@ -25,7 +25,7 @@ import (
 
 // Versitygw serves a copy of a set below dir. program comes from internal/setup/tool.sh.
 func Versitygw(ctx context.Context, program, dir string, set *dataset.Set, secure bool) (*Server, error) {
-	s, err := newServer("versitygw", S3, dir, secure)
+	s, err := newServer("versitygw", dir, secure)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func Versitygw(ctx context.Context, program, dir string, set *dataset.Set, secur
 
 // Minio serves a copy of a set below dir.
 func Minio(ctx context.Context, program, dir string, set *dataset.Set, secure bool) (*Server, error) {
-	s, err := newServer("minio", S3, dir, secure)
+	s, err := newServer("minio", dir, secure)
 	if err != nil {
 		return nil, err
 	}

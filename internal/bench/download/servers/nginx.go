@@ -21,7 +21,7 @@ import (
 // answer, and the checksum of a whole object where it is asked for, as S3 does. With tls it
 // has a certificate of its own authority. dir is for its files.
 func Nginx(ctx context.Context, program, dir string, set *dataset.Set, tls bool) (*Server, error) {
-	s, err := newServer("nginx", S3, dir, tls)
+	s, err := newServer("nginx", dir, tls)
 	if err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ type Port struct {
 }
 
 // newServer returns a server of S3 that is still to be started, with a certificate in dir or not.
-func newServer(name, protocol, dir string, tls bool) (*Server, error) {
-	s := &Server{Name: name, Protocol: protocol}
+func newServer(name, dir string, tls bool) (*Server, error) {
+	s := &Server{Name: name, Protocol: S3}
 	if !tls {
 		return s, nil
 	}
