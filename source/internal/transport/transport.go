@@ -66,7 +66,7 @@ func (d dialer) encrypted(ctx context.Context, network, addr string) (net.Conn, 
 	if c.ServerName, _, err = net.SplitHostPort(addr); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	secure := tls.Client(newBuffered(conn), c)
+	secure := tls.Client(newRecords(conn), c)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
