@@ -17,6 +17,8 @@ type wire struct {
 func (w wire) Read(p []byte) (int, error) { return w.Reader.Read(p) }
 
 func TestTLSGetsOneRecordAtOnce(t *testing.T) {
+	t.Parallel()
+
 	record := func(size int) []byte {
 		return append([]byte{23, 3, 3, byte(size >> 8), byte(size)}, make([]byte, size)...)
 	}
