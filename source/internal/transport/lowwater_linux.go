@@ -12,8 +12,8 @@ import (
 // A lowWater is a connection whose kernel wakes the reader of a body when as much has
 // arrived as was asked for, at most lowWaterMax: on links that bring a little at a time
 // this saves a third of the CPU time. HTTP/1.1 asks for so much only when so much is due,
-// so that the wait ends; everything smaller, such as headers and what lies below TLS, is
-// read as it comes, and so is what a slow link has brought within patience.
+// so that the wait ends; everything smaller, such as headers, is read as it comes, and so is
+// what a slow link has brought within patience. Below TLS, records know what is due.
 type lowWater struct {
 	net.Conn
 	raw  syscall.RawConn
@@ -41,7 +41,15 @@ func waiting(c net.Conn) net.Conn {
 
 // Read implements net.Conn.
 func (c *lowWater) Read(p []byte) (int, error) {
-	if len(p) >= lowWaterMin && c.set(min(len(p), lowWaterMax)) == nil {
+	if len(p) < lowWaterMin {
+		return c.await(p, 1)
+	}
+	return c.await(p, min(len(p), lowWaterMax))
+}
+
+// await reads when as much as mark has arrived, or what there is after a while.
+func (c *lowWater) await(p []byte, mark int) (int, error) {
+	if mark > 1 && c.set(mark) == nil {
 		_ = c.SetReadDeadline(time.Now().Add(patience)) // HTTP/1.1 sets none for answers
 		n, err := c.Conn.Read(p)
 		_ = c.SetReadDeadline(time.Time{})

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"net"
 )
@@ -9,10 +10,25 @@ import (
 const (
 	// tlsBuffer is how much is read at once below TLS, whose records have 16 KiB at most.
 	tlsBuffer = 128 << 10
+	recordMax = 16 << 10
 	// recordHead is the length of what comes before each record: its type, a version, and how
 	// many bytes follow (RFC 8446, section 5.1).
 	recordHead = 5
+	// dueMin is what has to be due for a wait until it is there to be worth its system calls.
+	dueMin = 64 << 10
 )
+
+// secure is TLS over records that know what they are read for.
+type secure struct {
+	*tls.Conn
+	records *records
+}
+
+// Read implements net.Conn.
+func (c *secure) Read(p []byte) (int, error) {
+	c.records.due = len(p)
+	return c.Conn.Read(p)
+}
 
 // records reads ahead of TLS, and gives it no more than the rest of a record at once: what
 // crypto/tls has of the next one it moves to the beginning of its buffer, which costs as much as
@@ -21,10 +37,13 @@ type records struct {
 	net.Conn
 	r    *bufio.Reader
 	left int // bytes of the record
+	due  int // bytes that the reader of TLS asks for: see lowWater
 }
 
 func newRecords(c net.Conn) *records {
-	return &records{Conn: c, r: bufio.NewReaderSize(c, tlsBuffer)}
+	r := &records{Conn: waiting(c)}
+	r.r = bufio.NewReaderSize(ahead{r}, tlsBuffer)
+	return r
 }
 
 // Read implements net.Conn.
@@ -41,4 +60,22 @@ func (c *records) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p[:min(len(p), c.left)])
 	c.left -= n
 	return n, err
+}
+
+// ahead reads what is not there yet.
+type ahead struct{ *records }
+
+// Read implements io.Reader. Of what is due TLS may have almost a record.
+func (a ahead) Read(p []byte) (int, error) {
+	c, ok := a.Conn.(interface {
+		await(p []byte, mark int) (int, error)
+	})
+	if !ok {
+		return a.Conn.Read(p)
+	}
+	mark := min(a.due-recordMax, len(p))
+	if mark < dueMin {
+		mark = 1
+	}
+	return c.await(p, mark)
 }

@@ -66,11 +66,12 @@ func (d dialer) encrypted(ctx context.Context, network, addr string) (net.Conn, 
 	if c.ServerName, _, err = net.SplitHostPort(addr); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	secure := tls.Client(newRecords(conn), c)
+	below := newRecords(conn)
+	above := tls.Client(below, c)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if err := secure.HandshakeContext(ctx); err != nil {
+	if err := above.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return secure, nil
+	return &secure{above, below}, nil
 }
