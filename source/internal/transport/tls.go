@@ -24,10 +24,17 @@ type secure struct {
 	records *records
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. TLS returns one record; what came with it is returned as well when so
+// much is due, as HTTP above does much for each call.
 func (c *secure) Read(p []byte) (int, error) {
 	c.records.due = len(p)
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	for err == nil && len(p)-n >= recordMax && c.records.whole() {
+		var more int
+		more, err = c.Conn.Read(p[n:])
+		n += more
+	}
+	return n, err
 }
 
 // records reads ahead of TLS, and gives it no more than the rest of a record at once: what
@@ -55,11 +62,24 @@ func (c *records) Read(p []byte) (int, error) {
 			_, _ = c.r.Discard(n) // which are there
 			return n, err
 		}
-		c.left = recordHead + int(binary.BigEndian.Uint16(head[recordHead-2:]))
+		c.left = recordSize(head)
 	}
 	n, err := c.r.Read(p[:min(len(p), c.left)])
 	c.left -= n
 	return n, err
+}
+
+// whole reports whether the next record is there.
+func (c *records) whole() bool {
+	if c.left > 0 || c.r.Buffered() < recordHead {
+		return false
+	}
+	head, err := c.r.Peek(recordHead)
+	return err == nil && c.r.Buffered() >= recordSize(head)
+}
+
+func recordSize(head []byte) int {
+	return recordHead + int(binary.BigEndian.Uint16(head[recordHead-2:]))
 }
 
 // ahead reads what is not there yet.
