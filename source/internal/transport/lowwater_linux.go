@@ -11,9 +11,10 @@ import (
 
 // A lowWater is a connection whose kernel wakes the reader of a body when as much has
 // arrived as was asked for, at most lowWaterMax: on links that bring a little at a time
-// this saves a third of the CPU time. HTTP/1.1 asks for so much only when so much is due,
-// so that the wait ends; everything smaller, such as headers, is read as it comes, and so is
-// what a slow link has brought within patience. Below TLS, records know what is due.
+// this saves a third of the CPU time. HTTP/1.1 asks for so much only when so much is due, or
+// until the connection ends, so that the wait ends; everything smaller, such as headers, is read
+// as it comes, and so is what a slow link has brought within patience. Below TLS, records know
+// what is due.
 type lowWater struct {
 	net.Conn
 	raw  syscall.RawConn

@@ -115,30 +115,6 @@ func TestTLS(t *testing.T) {
 	require.ErrorContains(t, err, "certificate")
 }
 
-// What arrived together is returned together.
-func TestTLSReadsReturnMuch(t *testing.T) {
-	t.Parallel()
-	const records, record = 1024, 16 * kib
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", strconv.Itoa(records*record))
-		_, _ = w.Write(make([]byte, records*record))
-	}))
-	t.Cleanup(srv.Close)
-	roots := x509.NewCertPool()
-	roots.AddCert(srv.Certificate())
-	body := get(t, &http.Client{Transport: transport.New(roots)}, srv.URL)
-	defer body.Close()
-	buf, total, calls, err := make([]byte, 256*kib), 0, 0, error(nil)
-	for err == nil {
-		var n int
-		n, err = body.Read(buf)
-		total, calls = total+n, calls+1
-	}
-	require.ErrorIs(t, err, io.EOF)
-	require.Equal(t, records*record, total)
-	require.Less(t, calls, records*3/4)
-}
-
 func get(tb testing.TB, client *http.Client, url string) io.ReadCloser {
 	tb.Helper()
 	tb.Cleanup(client.CloseIdleConnections)

@@ -14,6 +14,8 @@ const (
 	// recordHead is the length of what comes before each record: its type, a version, and how
 	// many bytes follow (RFC 8446, section 5.1).
 	recordHead = 5
+	// dataMin is larger than records of TLS's own, such as tickets and changes of keys.
+	dataMin = 4 << 10
 	// dueMin is what has to be due for a wait until it is there to be worth its system calls.
 	dueMin = 64 << 10
 )
@@ -30,6 +32,7 @@ func (c *secure) Read(p []byte) (int, error) {
 	c.records.due = len(p)
 	n, err := c.Conn.Read(p)
 	for err == nil && len(p)-n >= recordMax && c.records.whole() {
+		c.records.due = len(p) - n
 		var more int
 		more, err = c.Conn.Read(p[n:])
 		n += more
@@ -69,13 +72,14 @@ func (c *records) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// whole reports whether the next record is there.
+// whole reports whether the next record is there, and surely one of data: after another TLS would
+// wait for what comes then.
 func (c *records) whole() bool {
 	if c.left > 0 || c.r.Buffered() < recordHead {
 		return false
 	}
 	head, err := c.r.Peek(recordHead)
-	return err == nil && c.r.Buffered() >= recordSize(head)
+	return err == nil && recordSize(head) >= dataMin && c.r.Buffered() >= recordSize(head)
 }
 
 func recordSize(head []byte) int {
