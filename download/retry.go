@@ -14,8 +14,9 @@ import (
 const (
 	firstWait = 250 * time.Millisecond
 	longWait  = 10 * time.Second
-	// maxRetryAfter is the longest pause a service can ask for; beyond it the error is final.
-	maxRetryAfter = 5 * time.Minute
+	// maxRetryAfter is the longest pause a service can ask for; beyond it the error is final. The
+	// windows of the hub's limits have 5 minutes, and its driver adds a second.
+	maxRetryAfter = 5*time.Minute + 5*time.Second
 )
 
 // remote marks an error that came from the source rather than from this machine.

@@ -59,11 +59,14 @@ func TestListErrors(t *testing.T) {
 	} {
 		t.Run(reason, func(t *testing.T) {
 			t.Parallel()
+			var n atomic.Int32
 			fake := answering(t, lists, func(w http.ResponseWriter, _ *http.Request) {
+				n.Add(1)
 				w.Header().Set("Retry-After", "7")
 				gcstest.Fail(w, c.status, reason, "the message")
 			})
 			_, err := open(t, "gs://models/llama", fake.Env()).Resolve(t.Context())
+			require.EqualValues(t, 1, n.Load(), "a service that says when is not asked before")
 			require.ErrorIs(t, err, c.kind)
 			require.ErrorContains(t, err, "source.Resolve gs://models/llama: ")
 			require.ErrorContains(t, err, "the message")

@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/internal/transport"
+	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
 )
 
@@ -97,12 +99,20 @@ func newBucket(ctx context.Context, loc location, set settings, client, metadata
 		handle = handle.UserProject(set.project)
 	}
 	thrice := []storage.RetryOption{
-		storage.WithPolicy(storage.RetryAlways), storage.WithMaxAttempts(3),
+		storage.WithPolicy(storage.RetryAlways), storage.WithErrorFunc(worthRetry), storage.WithMaxAttempts(3),
 		storage.WithBackoff(gax.Backoff{Initial: 200 * time.Millisecond, Max: 2 * time.Second}),
 	}
 	b.lists, b.reads = handle.Retryer(thrice...), handle.Retryer(storage.WithPolicy(storage.RetryNever))
 	b.client.SetRetry(thrice...) // last: a handle that is made after it would share what it sets
 	return b, nil
+}
+
+// worthRetry leaves it to whoever asked to come back when the service says.
+func worthRetry(err error) bool {
+	if api, ok := errors.AsType[*googleapi.Error](err); ok && retryAfter(api.Header, time.Now()) > 0 {
+		return false
+	}
+	return storage.ShouldRetry(err)
 }
 
 // String returns the URI, so that nothing else of the source is ever formatted.

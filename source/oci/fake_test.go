@@ -90,6 +90,23 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
+// A registry that says when to come back is not asked before, and whoever asked is told.
+func TestManifestsObeyRetryAfter(t *testing.T) {
+	t.Parallel()
+	for status, kind := range map[int]lifecycle.Kind{429: lifecycle.Throttled, 503: lifecycle.Unavailable} {
+		var n atomic.Int32
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			n.Add(1)
+			fail(w, status, "TOOMANYREQUESTS")
+		}))
+		t.Cleanup(srv.Close)
+		_, err := open(t, "oci://"+strings.TrimPrefix(srv.URL, "http://")+"/org/llama:v1", nil).Resolve(t.Context())
+		require.ErrorIs(t, err, kind)
+		require.Equal(t, 7*time.Second, source.RetryAfter(err))
+		require.EqualValues(t, 1, n.Load())
+	}
+}
+
 // Bytes that are not the ones asked for never pass as those.
 func TestWrongBytes(t *testing.T) {
 	t.Parallel()

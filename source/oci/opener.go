@@ -73,9 +73,17 @@ func newArtifact(ref reference, opts *Options, o *source.OpenOptions, client *ht
 
 func thrice() retry.Policy {
 	return &retry.GenericPolicy{
-		Retryable: retry.DefaultPredicate, Backoff: retry.DefaultBackoff,
+		Retryable: worthRetry, Backoff: retry.DefaultBackoff,
 		MinWait: 200 * time.Millisecond, MaxWait: 2 * time.Second, MaxRetry: 2,
 	}
+}
+
+// worthRetry leaves it to whoever asked to come back when the registry says.
+func worthRetry(res *http.Response, err error) (bool, error) {
+	if err == nil && retryAfter(res.Header, time.Now()) > 0 {
+		return false, nil
+	}
+	return retry.DefaultPredicate(res, err)
 }
 
 // String returns the URI, so that nothing else of the source is ever formatted.

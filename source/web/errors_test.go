@@ -83,6 +83,25 @@ func TestSmallRetries(t *testing.T) {
 	require.Len(t, resolve(t, open(t, f.url+"/llama/", nil)).Files, 1)
 }
 
+// A server that says when to come back is not asked before, and whoever asked is told.
+func TestSmallRequestsObeyRetryAfter(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 503} {
+		var n atomic.Int32
+		f := newFake(t)
+		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			n.Add(1)
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+			return true
+		}
+		_, err := open(t, f.url+"/llama/", nil).Resolve(t.Context())
+		require.ErrorIs(t, err, lifecycle.Throttled)
+		require.Equal(t, 7*time.Second, source.RetryAfter(err))
+		require.EqualValues(t, 1, n.Load())
+	}
+}
+
 // Bytes that are not the ones asked for never pass as those; a range that is ignored is cut
 // out of all of it.
 func TestWrongBytes(t *testing.T) {

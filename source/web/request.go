@@ -86,7 +86,8 @@ func target(from *url.URL, location string) (*url.URL, error) {
 	return next, nil
 }
 
-// small is send for what costs little to ask for again: three tries.
+// small is send for what costs little to ask for again: three tries, unless the server says when to
+// come back, which whoever asked is told.
 func (s *site) small(ctx context.Context, method string, at *url.URL, headers map[string]string) (*http.Response, error) {
 	pause := 200 * time.Millisecond
 	for try := 1; ; try++ {
@@ -110,7 +111,11 @@ func worthRetry(err error) bool {
 		return false
 	}
 	no, ok := errors.AsType[*refusal](err)
-	return !ok || no.status >= 500 || no.status == http.StatusTooManyRequests || no.status == http.StatusRequestTimeout
+	if !ok {
+		return true
+	}
+	again := no.status >= 500 || no.status == http.StatusTooManyRequests || no.status == http.StatusRequestTimeout
+	return again && retryAfter(no.header, time.Now()) == 0
 }
 
 // page returns the text at an address, of at most maxPage bytes, and where it came from.
