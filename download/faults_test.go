@@ -212,6 +212,9 @@ func TestErrorsThatLast(t *testing.T) {
 		"asked to wait an hour": {func(call) (io.ReadCloser, error) {
 			return nil, source.WithRetryAfter(&lifecycle.Error{Kind: lifecycle.Throttled}, time.Hour)
 		}, lifecycle.Throttled, 1},
+		"asked to wait for a window of the hub": {func(call) (io.ReadCloser, error) {
+			return nil, source.WithRetryAfter(&lifecycle.Error{Kind: lifecycle.Throttled}, 301*time.Second)
+		}, lifecycle.Throttled, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
