@@ -130,7 +130,8 @@ func TestARangeThatIsGivenBackKeepsItsPlace(t *testing.T) {
 		_, err := (&download.Manager{PartSize: mib}).Fetch(t.Context(), src, dir)
 		require.NoError(t, err)
 		requireFiles(t, dir, src.data)
-		require.Equal(t, int64(2), asked[8], "%v", asked)
+		again := slices.Index(asked[8:], 2) // of those that are asked for in one moment any may be the first
+		require.True(t, again >= 0 && again < 6, "%v", asked)
 	})
 }
 
