@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// tlsBuffer is how much is read at once below TLS, whose records have 16 KiB at most.
+	// tlsBuffer is how much is read at once below TLS.
 	tlsBuffer = 128 << 10
+	// recordMax is how many bytes a record carries at most.
 	recordMax = 16 << 10
 	// recordHead is the length of what comes before each record: its type, a version, and how
 	// many bytes follow (RFC 8446, section 5.1).
