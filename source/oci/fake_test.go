@@ -111,7 +111,7 @@ func TestManifestsObeyRetryAfter(t *testing.T) {
 func TestWrongBytes(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
-		"the range is ignored": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, data) },
+		"ignored, and longer": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, data+"x") },
 		"another range": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Range", "bytes 3-5/10")
 			w.WriteHeader(http.StatusPartialContent)

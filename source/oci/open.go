@@ -12,6 +12,7 @@ import (
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/internal/owed"
+	"github.com/spinup-llm/spinup/source/internal/streams"
 )
 
 const opRead = "source.Read"
@@ -33,6 +34,17 @@ func (a *artifact) Open(ctx context.Context, f source.File, off, n int64) (io.Re
 			Err: errors.New("the version of the file is no digest"), Hint: "take the file from Resolve",
 		}
 	}
+	want := streams.Range{Key: f.Version, Size: f.Size, Off: off, Len: n}
+	body, err := a.streams.Open(ctx, want, func(ctx context.Context) (streams.Answer, error) { return a.blob(ctx, f, off, n) })
+	if err != nil {
+		return nil, a.explain(ctx, what, err)
+	}
+	return owed.New(ctx, body, n, func(err error) error { return a.explain(ctx, what, err) }), nil
+}
+
+// blob asks for a range. A registry need not know ranges (OCI distribution-spec 1.1, pulling
+// blobs); one that does not sends all of the blob, which then comes as one stream.
+func (a *artifact) blob(ctx context.Context, f source.File, off, n int64) (streams.Answer, error) {
 	header := http.Header{"Accept": {"application/octet-stream, */*"}}
 	if n < f.Size {
 		header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+n-1))
@@ -41,25 +53,28 @@ func (a *artifact) Open(ctx context.Context, f source.File, off, n int64) (io.Re
 	if statusOf(err) == http.StatusNotFound && a.replaced(ctx, f) {
 		err = &changed{}
 	}
-	if err == nil {
-		if err = answers(res, f, off, n); err != nil {
-			_ = res.Body.Close()
-		}
-	}
 	if err != nil {
-		return nil, a.explain(ctx, what, err)
+		return streams.Answer{}, err
 	}
-	return owed.New(ctx, res.Body, n, func(err error) error { return a.explain(ctx, what, err) }), nil
+	if err := answers(res, f, off, n); err != nil {
+		_ = res.Body.Close()
+		return streams.Answer{}, err
+	}
+	return streams.Answer{Body: res.Body, Whole: res.StatusCode == http.StatusOK}, nil
 }
 
-// answers checks that the response holds the bytes that were asked for.
+// answers checks that the response holds the bytes that were asked for, or all of the blob.
 func answers(res *http.Response, f source.File, off, n int64) error {
-	got := res.Header.Get("Content-Range")
-	if n < f.Size && (res.StatusCode != http.StatusPartialContent || !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1))) {
-		return &wrongAnswer{fmt.Sprintf("asked for bytes %d-%d, the answer is %d %.60q", off, off+n-1, res.StatusCode, got)}
+	due := f.Size
+	if res.StatusCode != http.StatusOK {
+		due = n
+		got := res.Header.Get("Content-Range")
+		if res.StatusCode != http.StatusPartialContent || !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1)) {
+			return &wrongAnswer{fmt.Sprintf("asked for bytes %d-%d, the answer is %d %.60q", off, off+n-1, res.StatusCode, got)}
+		}
 	}
-	if res.ContentLength >= 0 && res.ContentLength != n {
-		return &wrongAnswer{fmt.Sprintf("asked for %d bytes, the answer has %d", n, res.ContentLength)}
+	if res.ContentLength >= 0 && res.ContentLength != due {
+		return &wrongAnswer{fmt.Sprintf("asked for %d bytes, the answer has %d", due, res.ContentLength)}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/internal/streams"
 	"github.com/spinup-llm/spinup/source/internal/transport"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/retry"
@@ -52,6 +53,8 @@ type artifact struct {
 	asks  *auth.Client // small requests, tried three times
 	reads *auth.Client // bytes, which download tries again where they broke
 	login *chain       // nil when anonymous
+
+	streams streams.Streams
 }
 
 var _ source.Source = (*artifact)(nil)
