@@ -1,5 +1,5 @@
-// Package s3test gives tests an S3 service on loopback: a real server ([Start], versitygw
-// over a folder of the test, with SPINUP_TEST=all), and a small fake ([NewFake], always) for
+// Package s3test gives tests an S3 service on loopback: real servers ([Start], versitygw
+// over a folder of the test, and [StartMinio], with SPINUP_TEST=all), and a small fake ([NewFake], always) for
 // what the real one cannot show: redirects to another region, expired tokens, cut bodies,
 // hostile keys.
 //

@@ -21,12 +21,12 @@ const (
 	Region    = "us-east-1"
 )
 
-// A Server is a running versitygw. It ends with the test, and with the test's process.
+// A Server is a running server. It ends with the test, and with the test's process.
 type Server struct {
 	Endpoint  string // "http://127.0.0.1:PORT"
 	AccessKey string
 	SecretKey string
-	Dir       string // objects lie in Dir/BUCKET/KEY
+	Dir       string // of versitygw: objects lie in Dir/BUCKET/KEY
 
 	client *s3.Client
 	stop   func()
@@ -35,17 +35,41 @@ type Server struct {
 	buckets map[string]bool // those that were made here
 }
 
-// Start builds the server where needed and starts it on a free port. It skips tb like
+// Start builds versitygw where needed and starts it on a free port. It skips tb like
 // testenv.Real.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	path := testenv.Tool(tb, "s3server")
+	return start(tb, "/health", func(ctx context.Context, addr, dir string) *exec.Cmd {
+		return exec.CommandContext(ctx, path, //nolint:gosec // the test env built it
+			"--port", addr, "--health", "/health", "--quiet",
+			"--access", AccessKey, "--secret", SecretKey, "--region", Region, "posix", dir)
+	})
+}
+
+// StartMinio is Start for MinIO, which tells the parts of an upload and words some errors
+// differently.
+func StartMinio(tb testing.TB) *Server {
+	tb.Helper()
+	path := testenv.Tool(tb, "minio")
+	return start(tb, "/minio/health/live", func(ctx context.Context, addr, dir string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, path, "server", "--quiet", "--address", addr, dir) //nolint:gosec // see above
+		cmd.Env = []string{"MINIO_ROOT_USER=" + AccessKey, "MINIO_ROOT_PASSWORD=" + SecretKey, "MINIO_BROWSER=off"}
+		return cmd
+	})
+}
+
+// Real are the servers that drivers have to get on with, by name.
+func Real() map[string]func(testing.TB) *Server {
+	return map[string]func(testing.TB) *Server{"versitygw": Start, "minio": StartMinio}
+}
+
+func start(tb testing.TB, health string, command func(ctx context.Context, addr, dir string) *exec.Cmd) *Server {
+	tb.Helper()
 	s := &Server{AccessKey: AccessKey, SecretKey: SecretKey, Dir: tb.TempDir(), buckets: map[string]bool{}}
 	stop := testserver.Start(tb, func(ctx context.Context, addr *net.TCPAddr) (*exec.Cmd, string) {
 		s.Endpoint = "http://" + addr.String()
-		return exec.CommandContext(ctx, path, //nolint:gosec // the test env built it
-			"--port", addr.String(), "--health", "/health", "--quiet",
-			"--access", s.AccessKey, "--secret", s.SecretKey, "--region", Region, "posix", s.Dir), "/health"
+		return command(ctx, addr.String(), s.Dir), health
 	})
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	s.client = newClient(s, &http.Client{Transport: transport})

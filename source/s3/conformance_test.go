@@ -99,7 +99,10 @@ func TestConformanceFake(t *testing.T) {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	h := harness(realStore{s3test.Start(t)})
-	h.Creates = true
-	sourcetest.Run(t, h)
+	each(t, func(t *testing.T, srv *s3test.Server) {
+		t.Helper()
+		h := harness(realStore{srv})
+		h.Creates = true
+		sourcetest.Run(t, h)
+	})
 }

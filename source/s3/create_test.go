@@ -21,7 +21,11 @@ func fileOf(text string) source.File {
 
 func TestServerRefusesToCreate(t *testing.T) {
 	t.Parallel()
-	srv := s3test.Start(t)
+	each(t, testServerRefusesToCreate)
+}
+
+func testServerRefusesToCreate(t *testing.T, srv *s3test.Server) {
+	t.Helper()
 	srv.Bucket(t, "models")
 	srv.Public(t, "models")
 	to := open(t, "s3://models/x/", srv.Env()).(source.Creator)

@@ -9,10 +9,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// each runs a test with every real server.
+func each(t *testing.T, test func(*testing.T, *s3test.Server)) {
+	t.Helper()
+	for name, start := range s3test.Real() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t))
+		})
+	}
+}
+
 // What goes wrong with a real server has the kind and the hint that it has with the fake.
 func TestServerErrors(t *testing.T) {
 	t.Parallel()
-	srv := s3test.Start(t)
+	each(t, testServerErrors)
+}
+
+func testServerErrors(t *testing.T, srv *s3test.Server) {
+	t.Helper()
 	srv.Put(t, "models", "llama/config.json", []byte("{}"))
 	srv.Put(t, "models", "llama-13b/config.json", []byte("{}"))
 	srv.Put(t, "private", "llama/config.json", []byte("{}"))
@@ -46,7 +61,11 @@ func TestServerErrors(t *testing.T) {
 
 func TestServerAnonymous(t *testing.T) {
 	t.Parallel()
-	srv := s3test.Start(t)
+	each(t, testServerAnonymous)
+}
+
+func testServerAnonymous(t *testing.T, srv *s3test.Server) {
+	t.Helper()
 	srv.Put(t, "models", "llama/config.json", []byte("{}"))
 	srv.Public(t, "models")
 	env := lifecycle.EnvVars{"AWS_ENDPOINT_URL": srv.Endpoint}
@@ -60,7 +79,11 @@ func TestServerAnonymous(t *testing.T) {
 // The real server refuses another region's signature; the driver goes on with its own.
 func TestServerRegion(t *testing.T) {
 	t.Parallel()
-	srv := s3test.Start(t)
+	each(t, testServerRegion)
+}
+
+func testServerRegion(t *testing.T, srv *s3test.Server) {
+	t.Helper()
 	srv.Put(t, "models", "llama/config.json", []byte("{}"))
 	env := maps.Clone(srv.Env())
 	env["AWS_REGION"] = "eu-west-1"
