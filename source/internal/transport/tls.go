@@ -43,7 +43,8 @@ func (c *secure) Read(p []byte) (int, error) {
 
 // records reads ahead of TLS, and gives it no more than the rest of a record at once: what
 // crypto/tls has of the next one it moves to the beginning of its buffer, which costs as much as
-// reading it.
+// reading it. Heads come alone, so that what follows is not copied to a multiple of 16 bytes, to
+// which Go copies slowly (see newBuffer of package download).
 type records struct {
 	net.Conn
 	r    *bufio.Reader
@@ -57,7 +58,7 @@ func newRecords(c net.Conn) *records {
 	return r
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. TLS has room for more than a head.
 func (c *records) Read(p []byte) (int, error) {
 	if c.left == 0 {
 		head, err := c.r.Peek(recordHead)
@@ -66,7 +67,8 @@ func (c *records) Read(p []byte) (int, error) {
 			_, _ = c.r.Discard(n) // which are there
 			return n, err
 		}
-		c.left = recordSize(head)
+		c.left = recordSize(head) - recordHead
+		return c.r.Read(p[:recordHead])
 	}
 	n, err := c.r.Read(p[:min(len(p), c.left)])
 	c.left -= n

@@ -34,9 +34,9 @@ func TestTLSGetsOneRecordAtOnce(t *testing.T) {
 		lost int
 		ends []int // of what each read returns
 	}{
-		{0, []int{8, 5, recordHead + 16<<10 + 256, recordHead + 1 + recordHead - 1}}, // in a record
-		{2 * recordHead, []int{8, 5, recordHead + 16<<10 + 256}},                     // between records
-		{recordHead + 2, []int{8, 5, recordHead + 16<<10 + 256, recordHead - 2}},     // in a head
+		{0, []int{5, 3, 5, 5, 16<<10 + 256, 5, recordHead}},               // in a record
+		{2 * recordHead, []int{5, 3, 5, 5, 16<<10 + 256}},                 // between records
+		{recordHead + 2, []int{5, 3, 5, 5, 16<<10 + 256, recordHead - 2}}, // in a head
 	} {
 		conn := newRecords(wire{Reader: bytes.NewReader(sent[:len(sent)-cut.lost])})
 		var got []byte
