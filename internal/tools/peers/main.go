@@ -84,7 +84,9 @@ func useManager(client *s3.Client) get {
 }
 
 func useTransferManager(client *s3.Client) get {
-	m := transfermanager.New(client)
+	m := transfermanager.New(client, func(o *transfermanager.Options) {
+		o.DisableChecksumValidation = true // AWS_RESPONSE_CHECKSUM_VALIDATION does not reach it
+	})
 	return func(ctx context.Context, w io.WriterAt, bucket, key string) error {
 		_, err := m.DownloadObject(ctx, &transfermanager.DownloadObjectInput{Bucket: &bucket, Key: &key, WriterAt: w})
 		return err

@@ -8,7 +8,8 @@ import "github.com/spinup-llm/spinup/internal/bench/download/servers"
 const Ours = "spinup"
 
 // All returns the peers that are known; ours is the path of examples/download. Options
-// beside the defaults are those that make a peer faster than its defaults do.
+// beside the defaults are those that make a peer faster than its defaults do; so ours verifies what it
+// fetches, and the peers do not, where they can be told so.
 func All(ours string) []*Peer {
 	version := []string{"--version"}
 	return []*Peer{

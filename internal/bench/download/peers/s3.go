@@ -19,7 +19,7 @@ func s5cmd(j Job) (args, env []string, err error) {
 	return append(args, "cp", "s3://"+servers.Bucket+"/"+j.Set.Name+"/*", j.Target+"/"), nil, nil
 }
 
-// awscli uses one of the CLI's two engines, "classic" or "crt".
+// awscli uses one of the CLI's two engines, "classic" or "crt", which always verifies.
 func awscli(client string) func(Job) (args, env []string, err error) {
 	return func(j Job) (args, env []string, err error) {
 		config := filepath.Join(j.Scratch, "aws.conf")
@@ -29,7 +29,7 @@ func awscli(client string) func(Job) (args, env []string, err error) {
 			args = append(args, "--no-sign-request")
 		}
 		args = append(args, "s3://"+servers.Bucket+"/"+j.Set.Name+"/", j.Target)
-		return args, append(bundle(j), "AWS_CONFIG_FILE="+config), os.WriteFile(config, []byte(text), 0o600)
+		return args, append(unverified(j), "AWS_CONFIG_FILE="+config), os.WriteFile(config, []byte(text), 0o600)
 	}
 }
 
@@ -39,21 +39,22 @@ func sdk(manager string) func(Job) (args, env []string, err error) {
 		if j.Server.Anonymous {
 			args = append(args, "-anonymous")
 		}
-		return append(args, servers.Bucket, j.Set.Name, j.Target), bundle(j), nil
+		return append(args, servers.Bucket, j.Set.Name, j.Target), unverified(j), nil
 	}
 }
 
 func ray(j Job) (args, env []string, err error) {
-	return []string{uri(j), j.Target}, bundle(j), nil
+	return []string{uri(j), j.Target}, unverified(j), nil
 }
 
 func spinupS3(j Job) (args, env []string, err error) {
 	return []string{uri(j), "-dir", j.Target}, bundle(j), nil
 }
 
-// rclone lists without a delimiter (--fast-list), as the static list of nginx has none.
+// rclone lists without a delimiter (--fast-list), as the static list of nginx has none. By default it
+// compares MD5 digests, where the server has some.
 func rclone(j Job) (args, env []string, err error) {
-	args = []string{"copy", "bench:" + servers.Bucket + "/" + j.Set.Name, j.Target, "--fast-list"}
+	args = []string{"copy", "bench:" + servers.Bucket + "/" + j.Set.Name, j.Target, "--fast-list", "--ignore-checksum"}
 	if j.Server.CA != "" {
 		args = append(args, "--ca-cert", j.Server.CA)
 	}
@@ -109,4 +110,9 @@ func bundle(j Job) []string {
 		return nil
 	}
 	return []string{"AWS_CA_BUNDLE=" + j.Server.CA}
+}
+
+// unverified is for the AWS SDKs of others: no checksum is asked for, and none is compared.
+func unverified(j Job) []string {
+	return append(bundle(j), "AWS_RESPONSE_CHECKSUM_VALIDATION=when_required")
 }
