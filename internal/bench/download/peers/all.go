@@ -20,8 +20,7 @@ func All(ours string) []*Peer {
 		{Name: "aws-sdk-go transfermanager", program: "sdkget", command: sdk("transfermanager")},
 		{Name: "curl -Z", program: "curl", version: version, anonymous: true, command: curl},
 		{Name: "aria2c -x16", program: "aria2c", version: version, anonymous: true, command: aria2},
-		{Name: "aws s3 cp", program: "aws", version: version, command: awscli("classic")},
-		{Name: "aws s3 cp (CRT)", program: "aws", version: version, command: awscli("crt")},
+		{Name: "aws s3 cp", program: "aws", version: version, command: awscli},
 		{Name: "Ray", program: "raydl", version: version, command: ray},
 
 		{Name: Ours, program: ours, protocol: servers.GCS, command: spinupGCS},

@@ -19,18 +19,16 @@ func s5cmd(j Job) (args, env []string, err error) {
 	return append(args, "cp", "s3://"+servers.Bucket+"/"+j.Set.Name+"/*", j.Target+"/"), nil, nil
 }
 
-// awscli uses one of the CLI's two engines, "classic" or "crt", which always verifies.
-func awscli(client string) func(Job) (args, env []string, err error) {
-	return func(j Job) (args, env []string, err error) {
-		config := filepath.Join(j.Scratch, "aws.conf")
-		text := "[default]\ns3 =\n  addressing_style = path\n  preferred_transfer_client = " + client + "\n"
-		args = []string{"s3", "cp", "--recursive", "--only-show-errors"}
-		if j.Server.Anonymous {
-			args = append(args, "--no-sign-request")
-		}
-		args = append(args, "s3://"+servers.Bucket+"/"+j.Set.Name+"/", j.Target)
-		return args, append(unverified(j), "AWS_CONFIG_FILE="+config), os.WriteFile(config, []byte(text), 0o600)
+// awscli is version 1, which ignores the setting by which version 2 chooses the CRT's engine.
+func awscli(j Job) (args, env []string, err error) {
+	config := filepath.Join(j.Scratch, "aws.conf")
+	const text = "[default]\ns3 =\n  addressing_style = path\n"
+	args = []string{"s3", "cp", "--recursive", "--only-show-errors"}
+	if j.Server.Anonymous {
+		args = append(args, "--no-sign-request")
 	}
+	args = append(args, "s3://"+servers.Bucket+"/"+j.Set.Name+"/", j.Target)
+	return args, append(unverified(j), "AWS_CONFIG_FILE="+config), os.WriteFile(config, []byte(text), 0o600)
 }
 
 func sdk(manager string) func(Job) (args, env []string, err error) {

@@ -85,7 +85,8 @@ func (s *Server) upload(ctx context.Context, set *dataset.Set) error {
 	defer caller.CloseIdleConnections()
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &s.url, UsePathStyle: true, HTTPClient: caller,
-		Credentials: credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
+		Credentials:      credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
+		RetryMaxAttempts: 10, // MinIO listens before it is ready, which takes a while on a busy machine
 	})
 	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(Bucket)}); err != nil {
 		s.Close()
