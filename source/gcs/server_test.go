@@ -1,6 +1,7 @@
 package gcs_test
 
 import (
+	"net/http/httptest"
 	"testing"
 
 	"github.com/spinup-llm/spinup/internal/gcstest"
@@ -28,5 +29,18 @@ func TestServerErrors(t *testing.T) {
 	m, err := src.Resolve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "gs://models/llama/config.json", m.URI)
+	require.Equal(t, "{}", readAll(t, src, m.Files[0]))
+}
+
+// An emulator may have a certificate.
+func TestServerWithTLS(t *testing.T) {
+	t.Parallel()
+	fake := gcstest.NewFake(t)
+	fake.Put("models", "llama/config.json", []byte("{}"))
+	srv := httptest.NewTLSServer(fake)
+	t.Cleanup(srv.Close)
+	src := openWith(t, "gs://models/llama", lifecycle.EnvVars{"STORAGE_EMULATOR_HOST": srv.URL}, srv.Client())
+	m, err := src.Resolve(t.Context())
+	require.NoError(t, err)
 	require.Equal(t, "{}", readAll(t, src, m.Files[0]))
 }
