@@ -137,7 +137,7 @@ func (l *lab) serve(ctx context.Context, name string, set *dataset.Set, cdn stri
 		if err != nil {
 			return nil, err
 		}
-		return servers.Gcs(ctx, program, dir, set, cdn)
+		return servers.Gcs(ctx, program, dir, set, cdn, tls)
 	case "minio":
 		program, err := l.tool(ctx, "minio") // the first time this takes 20 minutes
 		if err != nil {

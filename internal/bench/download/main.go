@@ -58,7 +58,7 @@ func parse(args []string) (*options, error) {
 	flags := flag.NewFlagSet("download", flag.ContinueOnError)
 	flags.IntVar(&o.n, "n", 5, "timed runs of each program")
 	flags.Float64Var(&o.scale, "scale", 1, "multiplies the sizes of the sets")
-	bench.Words(flags, &o.servers, "servers", "nginx,versitygw,minio,nginx-tls,versitygw-tls,minio-tls,gcs,hub", "what to download from")
+	bench.Words(flags, &o.servers, "servers", "nginx,versitygw,minio,nginx-tls,versitygw-tls,minio-tls,gcs,gcs-tls,hub", "what to download from")
 	bench.Words(flags, &o.links, "links", "loopback,shaped", "what lies between")
 	bench.Words(flags, &o.sets, "sets", "model,small,one", "what to download")
 	bench.Words(flags, &o.peers, "peers", "", "programs, by a part of the name; ours always; empty means all")

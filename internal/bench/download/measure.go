@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spinup-llm/spinup/internal/bench"
@@ -93,15 +94,16 @@ func (l *lab) open(ctx context.Context, c trial) (t *track, err error) {
 		shape = servers.Shape{Namespace: l.slow, Delay: linkDelay, Rate: connRate}
 	}
 	ports, cdn := 1, ""
-	tells := c.server == "hub" || c.server == "gcs"
-	if c.server == "hub" {
+	name, tls := strings.CutSuffix(c.server, servers.TLS)
+	tells := name == "hub" || name == "gcs"
+	if name == "hub" {
 		ports = 2
 	}
 	if t.link, err = servers.NewLink(ctx, shape, ports); err != nil {
 		return t, err
 	}
 	if tells {
-		cdn = t.link.Origin(ports - 1)
+		cdn = t.link.Origin(ports-1, tls)
 	}
 	if t.counted, err = l.serve(ctx, c.server, c.set, cdn); err != nil {
 		return t, err

@@ -75,6 +75,7 @@ func TestCommands(t *testing.T) {
 		{Name: "nginx", Protocol: servers.S3, Anonymous: true, CA: "/ca.pem"},
 		{Name: "minio", Protocol: servers.S3},
 		{Name: "gcs", Protocol: servers.GCS, Anonymous: true},
+		{Name: "gcs-tls", Protocol: servers.GCS, Anonymous: true, CA: "/ca.pem"},
 		{Name: "hub", Protocol: servers.Hub, Anonymous: true},
 	} {
 		for _, p := range peers.All("/ours") {

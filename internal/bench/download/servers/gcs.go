@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"cloud.google.com/go/storage"
 	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
@@ -22,8 +22,12 @@ import (
 
 // Gcs serves a copy of a set below dir with fake-gcs-server, which checks no credentials.
 // origin is where it tells clients that objects are; "" means where it listens.
-func Gcs(ctx context.Context, program, dir string, set *dataset.Set, origin string) (*Server, error) {
-	s := &Server{Name: "gcs", Protocol: GCS, Anonymous: true}
+func Gcs(ctx context.Context, program, dir string, set *dataset.Set, origin string, secure bool) (*Server, error) {
+	s, err := newServer("gcs", dir, secure)
+	if err != nil {
+		return nil, err
+	}
+	s.Protocol, s.Anonymous = GCS, true
 	port, data, err := s.folder(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -32,7 +36,9 @@ func Gcs(ctx context.Context, program, dir string, set *dataset.Set, origin stri
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, "-scheme", "http", "-host", host, "-port", number, //nolint:gosec // the peer's path
+	scheme, _, _ := strings.Cut(s.url, "://")
+	cmd := exec.CommandContext(ctx, program, "-scheme", scheme, "-host", host, "-port", number, //nolint:gosec // the peer's path
+		"-cert-location", s.CA, "-private-key-location", filepath.Join(dir, keyName), // unused without TLS
 		"-backend", "filesystem", "-filesystem-root", data, "-external-url", cmp.Or(origin, s.url), "-log-level", "error")
 	if err := errors.Join(s.start(cmd), s.relay(ctx, port)); err != nil {
 		return nil, err
@@ -64,9 +70,12 @@ func (s *Server) relay(ctx context.Context, port Port) error {
 }
 
 func (s *Server) uploadGCS(ctx context.Context, set *dataset.Set) error {
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	client, err := storage.NewClient(ctx, option.WithHTTPClient(&http.Client{Transport: transport}),
+	caller, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer caller.CloseIdleConnections()
+	client, err := storage.NewClient(ctx, option.WithHTTPClient(caller),
 		option.WithEndpoint(s.url+"/storage/v1/"), storage.WithDisabledClientMetrics())
 	if err != nil {
 		return err

@@ -49,8 +49,8 @@ func NewLink(ctx context.Context, shape Shape, n int) (*Link, error) {
 	return l, nil
 }
 
-// Origin is the i-th address, as a client without TLS is told.
-func (l *Link) Origin(i int) string { return "http://" + l.addrs[i] }
+// Origin is the i-th address, as a client is told.
+func (l *Link) Origin(i int, secure bool) string { return scheme(secure) + l.addrs[i] }
 
 // URL is what clients on this side of the link are told of s.
 func (l *Link) URL(s *Server) string {

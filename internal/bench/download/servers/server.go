@@ -67,8 +67,10 @@ func newServer(name, dir string, tls bool) (*Server, error) {
 	return s, err
 }
 
-func (s *Server) scheme() string {
-	if s.CA != "" {
+func (s *Server) scheme() string { return scheme(s.CA != "") }
+
+func scheme(secure bool) string {
+	if secure {
 		return "https://"
 	}
 	return "http://"
