@@ -35,7 +35,7 @@ func Versitygw(ctx context.Context, program, dir string, set *dataset.Set, secur
 	}
 	args := []string{"--keep-alive", "--quiet", "--access", AccessKey, "--secret", SecretKey, "--region", "us-east-1"}
 	if secure {
-		args = append(args, "--cert", s.CA, "--key", filepath.Join(dir, keyName))
+		args = append(args, "--cert", s.CA, "--key", filepath.Join(dir, keyName), "--access-log", s.logs(dir))
 	}
 	args = append(args, "--port", port.Addr, "--port", port.Socket, "posix", data)
 	cmd := exec.CommandContext(ctx, program, args...)

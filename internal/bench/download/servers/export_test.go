@@ -2,5 +2,8 @@
 
 package servers
 
-// List is for tests.
-var List = list
+// These are for tests.
+var (
+	List = list
+	Logs = (*Server).logs
+)

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"cloud.google.com/go/storage"
 	"github.com/spinup-llm/spinup/internal/bench/download/dataset"
@@ -36,10 +35,13 @@ func Gcs(ctx context.Context, program, dir string, set *dataset.Set, origin stri
 	if err != nil {
 		return nil, err
 	}
-	scheme, _, _ := strings.Cut(s.url, "://")
-	cmd := exec.CommandContext(ctx, program, "-scheme", scheme, "-host", host, "-port", number, //nolint:gosec // the peer's path
-		"-cert-location", s.CA, "-private-key-location", filepath.Join(dir, keyName), // unused without TLS
-		"-backend", "filesystem", "-filesystem-root", data, "-external-url", cmp.Or(origin, s.url), "-log-level", "error")
+	cmd := exec.CommandContext(ctx, program, "-host", host, "-port", number, //nolint:gosec // the peer's path
+		"-backend", "filesystem", "-filesystem-root", data, "-external-url", cmp.Or(origin, s.url))
+	if !secure {
+		cmd.Args = append(cmd.Args, "-scheme", "http", "-log-level", "error")
+	} else if err := s.secureGCS(cmd, dir); err != nil {
+		return nil, err
+	}
 	if err := errors.Join(s.start(cmd), s.relay(ctx, port)); err != nil {
 		return nil, err
 	}
@@ -48,6 +50,17 @@ func Gcs(ctx context.Context, program, dir string, set *dataset.Set, origin stri
 		return nil, err
 	}
 	return s, nil
+}
+
+// secureGCS gives the program the certificate in dir, and a file to log to.
+func (s *Server) secureGCS(cmd *exec.Cmd, dir string) error {
+	cmd.Args = append(cmd.Args, "-scheme", "https", "-cert-location", s.CA, "-private-key-location", filepath.Join(dir, keyName))
+	f, err := os.Create(s.logs(dir))
+	if err != nil {
+		return err
+	}
+	cmd.Stderr, s.stop = f, append(s.stop, func() { _ = f.Close() })
+	return nil
 }
 
 // relay makes the socket of a port for a server that listens on none.

@@ -26,6 +26,9 @@ func Nginx(ctx context.Context, program, dir string, set *dataset.Set, tls bool)
 		return nil, err
 	}
 	s.Anonymous = true
+	if tls {
+		s.logs(dir) // see the template
+	}
 	conf := nginxConf{Dir: dir, Data: set.Dir, Bucket: Bucket, Set: set, TLS: tls}
 	if err = os.WriteFile(filepath.Join(dir, "list.xml"), list(set), 0o644); err != nil { //nolint:gosec // workers read it
 		return nil, err
@@ -75,7 +78,7 @@ pid {{.Dir}}/nginx.pid;
 error_log stderr warn;
 events { worker_connections 4096; }
 http {
-  access_log off;
+  access_log {{if .TLS}}{{.Dir}}/access.log{{else}}off{{end}};
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000;

@@ -46,6 +46,7 @@ type Server struct {
 	PID int
 
 	url  string
+	log  string // a line for each request, or ""
 	stop []func()
 }
 
@@ -92,7 +93,9 @@ func (s *Server) start(cmd *exec.Cmd) error {
 	if cmd.Stdout == nil {
 		cmd.Stdout = &out
 	}
-	cmd.Stderr = &out
+	if cmd.Stderr == nil {
+		cmd.Stderr = &out
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return err
