@@ -56,11 +56,24 @@ func (r *run) ask(ctx context.Context, a *assembly) {
 	a.told.asked = asked
 	r.group.Go(func() error {
 		defer close(asked)
-		if d, err := src.Digest(ctx, a.file); err == nil {
+		if d, err := r.question(ctx, src, a.file); err == nil {
 			a.hear(d)
 		}
 		return nil // who needs it asks again, and says what is wrong
 	})
+}
+
+// question asks for a digest when the pause is over that the service may have asked for, and holds
+// all back for that which it asks for now.
+func (r *run) question(ctx context.Context, src source.Digester, f source.File) (source.Digest, error) {
+	if err := r.gate.wait(ctx); err != nil {
+		return source.Digest{}, err
+	}
+	d, err := src.Digest(ctx, f)
+	if pause := source.RetryAfter(err); pause <= maxRetryAfter {
+		r.gate.hold(pause)
+	}
+	return d, err
 }
 
 // settle returns the file, all of whose bytes are there, with the digest that they must have:
@@ -76,7 +89,7 @@ func (r *run) settle(ctx context.Context, a *assembly) (source.File, error) {
 		}
 	}
 	if src, ok := r.src.(source.Digester); ok && !told.done {
-		d, err := src.Digest(ctx, a.file)
+		d, err := r.question(ctx, src, a.file)
 		if err != nil {
 			return a.file, fromSource(err)
 		}

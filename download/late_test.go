@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
@@ -146,6 +147,38 @@ func TestDigestIsAskedForAgain(t *testing.T) {
 					require.Empty(t, visible(t, dir))
 				}
 			})
+		})
+	}
+}
+
+// busy asks for a pause before it answers, and knows how long it was left alone.
+type busy struct {
+	*laconic
+
+	pause, left time.Duration
+	since       time.Time
+}
+
+func (b *busy) Digest(ctx context.Context, f source.File) (source.Digest, error) {
+	if b.since.IsZero() {
+		b.since = time.Now()
+		return source.Digest{}, source.WithRetryAfter(unavailable(), b.pause)
+	}
+	b.left = time.Since(b.since)
+	return b.laconic.Digest(ctx, f)
+}
+
+// Who is asked too often gets the pause that it asks for; one without an end is not waited for.
+func TestDigestIsAskedForAfterThePause(t *testing.T) {
+	t.Parallel()
+	for _, pause := range []time.Duration{time.Second, time.Minute, time.Hour} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			src := &busy{laconic: newLaconic("crc64nvme", "crc64nvme"), pause: pause}
+			_, err := new(download.Manager).Fetch(t.Context(), src, dir)
+			require.NoError(t, err)
+			require.Equal(t, pause < time.Hour, src.left >= pause, "%v of %v", src.left, pause)
+			requireFiles(t, dir, src.data)
 		})
 	}
 }

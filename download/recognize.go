@@ -32,7 +32,7 @@ func (r *run) recognize(ctx context.Context, findings []finding) {
 // proves reports whether what lies there is f, and notes that.
 func (r *run) proves(ctx context.Context, src source.Digester, f source.File) bool {
 	var err error
-	if f.Digest, err = src.Digest(ctx, f); err != nil {
+	if f.Digest, err = r.question(ctx, src, f); err != nil {
 		return false
 	}
 	info, ok := regular(r.place.root, f.Path)
