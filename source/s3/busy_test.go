@@ -1,11 +1,13 @@
 package s3_test
 
 import (
+	"context"
 	"hash/crc32"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/internal/busytest"
 	"github.com/spinup-llm/spinup/internal/s3test"
 	"github.com/spinup-llm/spinup/source"
@@ -14,6 +16,11 @@ import (
 // asks reports whether a request is of a method, and has a part in its address.
 func asks(method, part string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return r.Method == method && strings.Contains(r.URL.RequestURI(), part) }
+}
+
+// fetch downloads with a manager of its own.
+func fetch(ctx context.Context, src source.Source, dir string) (*source.Manifest, error) {
+	return new(download.Manager).Fetch(ctx, src, dir)
 }
 
 // Whichever request a service is too busy for, the model comes after the pause that is asked for.
@@ -40,7 +47,7 @@ func TestBusy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			busytest.Run(t, busytest.Case{Server: fake, Busy: c.busy, Open: func(tb testing.TB, client *http.Client) source.Source {
+			busytest.Run(t, busytest.Case{Server: fake, Busy: c.busy, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
 				tb.Helper()
 				return openWith(tb, c.uri, fake.Env(), client)
 			}})
