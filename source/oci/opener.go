@@ -39,6 +39,9 @@ func Opener(opts *Options) source.Opener {
 		client := &http.Client{Transport: shared}
 		if o != nil && o.HTTP != nil {
 			own := *o.HTTP
+			if own.Transport == nil {
+				own.Transport = shared
+			}
 			client = &own
 		}
 		client.CheckRedirect = leaveSecrets
@@ -67,9 +70,10 @@ func newArtifact(ref reference, opts *Options, o *source.OpenOptions, client *ht
 		lookup = a.login.find
 	}
 	cache := auth.NewCache()
-	a.reads = &auth.Client{Client: client, Credential: lookup, Cache: cache, ClientID: "spinup"}
-	patient := *client
-	patient.Transport = &retry.Transport{Base: client.Transport, Policy: thrice}
+	direct, patient := *client, *client
+	direct.Transport = &pauses{client.Transport}
+	a.reads = &auth.Client{Client: &direct, Credential: lookup, Cache: cache, ClientID: "spinup"}
+	patient.Transport = &pauses{&retry.Transport{Base: client.Transport, Policy: thrice}}
 	a.asks = &auth.Client{Client: &patient, Credential: lookup, Cache: cache, ClientID: "spinup"}
 	return a
 }
