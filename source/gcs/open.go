@@ -99,12 +99,14 @@ func answers(h http.Header, f source.File, off, n, length int64) error {
 	if is := h.Get("X-Goog-Generation"); f.Version != "" && cmp.Or(is, f.Version) != f.Version {
 		return &changed{}
 	}
-	got := h.Get("Content-Range")
-	if n < f.Size && !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1)) {
+	got, coding := h.Get("Content-Range"), strings.ToLower(h.Get("Content-Encoding"))
+	switch {
+	case (n < f.Size || got != "") && !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1)):
 		return &wrongAnswer{fmt.Sprintf("asked for bytes %d-%d, the answer is %.60q", off, off+n-1, got)}
-	}
-	if length < unknown && length != n {
+	case length < unknown && length != n:
 		return &wrongAnswer{fmt.Sprintf("asked for %d bytes, the answer has %d", n, length)}
+	case length >= unknown && coding != "" && coding != "identity" && h.Get("X-Goog-Stored-Content-Encoding") != coding:
+		return &wrongAnswer{fmt.Sprintf("the answer is compressed (%.20q), which is not how it is stored", coding)}
 	}
 	return nil
 }

@@ -73,8 +73,12 @@ func answers(res *http.Response, f source.File, off, n int64) error {
 			return &wrongAnswer{fmt.Sprintf("asked for bytes %d-%d, the answer is %d %.60q", off, off+n-1, res.StatusCode, got)}
 		}
 	}
-	if res.ContentLength >= 0 && res.ContentLength != due {
+	coding := strings.ToLower(res.Header.Get("Content-Encoding"))
+	switch {
+	case res.ContentLength >= 0 && res.ContentLength != due:
 		return &wrongAnswer{fmt.Sprintf("asked for %d bytes, the answer has %d", due, res.ContentLength)}
+	case res.ContentLength < 0 && coding != "" && coding != "identity": // what is stored packed has a length
+		return &wrongAnswer{fmt.Sprintf("the answer is compressed (%.20q), which was not asked for", coding)}
 	}
 	return nil
 }

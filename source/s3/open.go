@@ -88,12 +88,14 @@ func (b *bucket) getWhole(ctx context.Context, in *s3.GetObjectInput, opts ...fu
 
 // answers checks that the response holds the bytes that were asked for.
 func answers(in *s3.GetObjectInput, out *s3.GetObjectOutput, off, n int64) error {
-	got := aws.ToString(out.ContentRange)
-	if in.Range != nil && !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1)) {
-		return &wrongAnswer{fmt.Sprintf("asked for %s, the answer is %q", *in.Range, got)}
-	}
-	if out.ContentLength != nil && *out.ContentLength != n {
+	got, coding := aws.ToString(out.ContentRange), strings.ToLower(aws.ToString(out.ContentEncoding))
+	switch {
+	case (in.Range != nil || got != "") && !strings.HasPrefix(got, fmt.Sprintf("bytes %d-%d/", off, off+n-1)):
+		return &wrongAnswer{fmt.Sprintf("asked for bytes %d-%d, the answer is %.60q", off, off+n-1, got)}
+	case out.ContentLength != nil && *out.ContentLength != n:
 		return &wrongAnswer{fmt.Sprintf("asked for %d bytes, the answer has %d", n, *out.ContentLength)}
+	case out.ContentLength == nil && coding != "" && coding != "identity": // what is stored packed has a length
+		return &wrongAnswer{fmt.Sprintf("the answer is compressed (%.20q), which was not asked for", coding)}
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/spinup-llm/spinup/download"
-	"github.com/spinup-llm/spinup/internal/busytest"
+	"github.com/spinup-llm/spinup/internal/srctest"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/web"
 	"github.com/stretchr/testify/require"
@@ -23,6 +23,11 @@ func openWith(tb testing.TB, uri string, client *http.Client) source.Source {
 	return src
 }
 
+// asks reports whether a request is of a method, and has an end of its path.
+func asks(method, end string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.Method == method && strings.HasSuffix(r.URL.Path, end) }
+}
+
 // fetch downloads with a manager of its own.
 func fetch(ctx context.Context, src source.Source, dir string) (*source.Manifest, error) {
 	return new(download.Manager).Fetch(ctx, src, dir)
@@ -33,9 +38,6 @@ func TestBusy(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.put(t, "llama/a.bin", []byte("0123456789"))
-	asks := func(method, end string) func(*http.Request) bool {
-		return func(r *http.Request) bool { return r.Method == method && strings.HasSuffix(r.URL.Path, end) }
-	}
 	for name, c := range map[string]struct {
 		uri  string
 		busy func(*http.Request) bool
@@ -48,10 +50,21 @@ func TestBusy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			busytest.Run(t, busytest.Case{Server: f, Busy: c.busy, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
+			srctest.Busy(t, srctest.Case{Server: f, Is: c.busy, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
 				tb.Helper()
 				return openWith(tb, f.url+c.uri, client)
 			}})
 		})
 	}
+}
+
+// What is compressed on its way, which nobody asked for, never passes as the bytes.
+func TestPacked(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.put(t, "llama/a.bin", []byte("0123456789"))
+	srctest.Packed(t, srctest.Case{Server: f, Is: asks(http.MethodGet, "/a.bin"), Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
+		tb.Helper()
+		return openWith(tb, f.url+"/llama/", client)
+	}})
 }

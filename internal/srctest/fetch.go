@@ -1,4 +1,4 @@
-package busytest
+package srctest
 
 import (
 	"context"

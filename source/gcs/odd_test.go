@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	"github.com/spinup-llm/spinup/download"
-	"github.com/spinup-llm/spinup/internal/busytest"
 	"github.com/spinup-llm/spinup/internal/gcstest"
+	"github.com/spinup-llm/spinup/internal/srctest"
 	"github.com/spinup-llm/spinup/source"
 )
+
+func isMedia(r *http.Request) bool { return r.URL.Query().Get("alt") == media }
 
 // fetch downloads with a manager of its own.
 func fetch(ctx context.Context, src source.Source, dir string) (*source.Manifest, error) {
@@ -24,7 +26,6 @@ func TestBusy(t *testing.T) {
 	fake.PageSize = 1
 	fake.Put("models", "llama/a", []byte("data"))
 	fake.Put("models", "llama/b", []byte("{}"))
-	isMedia := func(r *http.Request) bool { return r.URL.Query().Get("alt") == media }
 	for name, c := range map[string]struct {
 		uri  string
 		busy func(*http.Request) bool
@@ -36,10 +37,21 @@ func TestBusy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			busytest.Run(t, busytest.Case{Server: fake, Busy: c.busy, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
+			srctest.Busy(t, srctest.Case{Server: fake, Is: c.busy, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
 				tb.Helper()
 				return openWith(tb, c.uri, fake.Env(), client)
 			}})
 		})
 	}
+}
+
+// What is compressed on its way, which nobody asked for, never passes as the bytes.
+func TestPacked(t *testing.T) {
+	t.Parallel()
+	fake := gcstest.NewFake(t)
+	fake.Put("models", "llama/a", []byte("0123456789"))
+	srctest.Packed(t, srctest.Case{Server: fake, Is: isMedia, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
+		tb.Helper()
+		return openWith(tb, "gs://models/llama", fake.Env(), client)
+	}})
 }

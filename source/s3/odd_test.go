@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/spinup-llm/spinup/download"
-	"github.com/spinup-llm/spinup/internal/busytest"
 	"github.com/spinup-llm/spinup/internal/s3test"
+	"github.com/spinup-llm/spinup/internal/srctest"
 	"github.com/spinup-llm/spinup/source"
 )
 
@@ -47,10 +47,21 @@ func TestBusy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			busytest.Run(t, busytest.Case{Server: fake, Busy: c.busy, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
+			srctest.Busy(t, srctest.Case{Server: fake, Is: c.busy, Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
 				tb.Helper()
 				return openWith(tb, c.uri, fake.Env(), client)
 			}})
 		})
 	}
+}
+
+// What is compressed on its way, which nobody asked for, never passes as the bytes.
+func TestPacked(t *testing.T) {
+	t.Parallel()
+	fake := s3test.NewFake(t)
+	fake.Put("models", "llama/a", []byte("0123456789"))
+	srctest.Packed(t, srctest.Case{Server: fake, Is: asks(http.MethodGet, "/llama/a"), Fetch: fetch, Open: func(tb testing.TB, client *http.Client) source.Source {
+		tb.Helper()
+		return openWith(tb, "s3://models/llama", fake.Env(), client)
+	}})
 }

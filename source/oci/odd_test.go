@@ -6,10 +6,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"github.com/spinup-llm/spinup/internal/busytest"
+	"github.com/spinup-llm/spinup/internal/srctest"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/oci"
 	"github.com/stretchr/testify/require"
@@ -29,7 +30,7 @@ func guarded(tb testing.TB) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Host == "cdn.example":
-			_, _ = w.Write([]byte(data))
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(data))
 		case r.URL.Host == tokens:
 			_, _ = w.Write([]byte(`{"token":"good"}`))
 		case r.Header.Get("Authorization") != "Bearer good":
@@ -45,26 +46,43 @@ func guarded(tb testing.TB) http.Handler {
 	})
 }
 
+// openWith opens it with nothing but the client.
+func openWith(tb testing.TB, client *http.Client) source.Source {
+	tb.Helper()
+	mux := source.Mux{HTTP: client}
+	mux.Handle("oci", oci.Opener(nil))
+	src, err := mux.Open(tb.Context(), "oci://anonymous@registry.example/org/llama:v1")
+	require.NoError(tb, err)
+	return src
+}
+
+// at reports whether a request is for a host, and has a part in its path.
+func at(host, part string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.URL.Host == host && strings.Contains(r.URL.Path, part) }
+}
+
 // Whichever request a registry is too busy for, the model comes after the pause that is asked for.
 func TestBusy(t *testing.T) {
 	t.Parallel()
-	at := func(host, part string) func(*http.Request) bool {
-		return func(r *http.Request) bool { return r.URL.Host == host && strings.Contains(r.URL.Path, part) }
-	}
 	for name, busy := range map[string]func(*http.Request) bool{
 		"index": at("registry.example", "/manifests/v1"), "manifest": at("registry.example", "/manifests/sha256:"),
 		"token": at(tokens, "/token"), "blob": at("registry.example", "/blobs/"), "elsewhere": at("cdn.example", "/sha256:"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			busytest.Run(t, busytest.Case{Server: guarded(t), Busy: busy, Open: func(tb testing.TB, client *http.Client) source.Source {
+			srctest.Busy(t, srctest.Case{Server: guarded(t), Is: busy, Open: func(tb testing.TB, client *http.Client) source.Source {
 				tb.Helper()
-				mux := source.Mux{HTTP: client}
-				mux.Handle("oci", oci.Opener(nil))
-				src, err := mux.Open(tb.Context(), "oci://anonymous@registry.example/org/llama:v1")
-				require.NoError(tb, err)
-				return src
+				return openWith(tb, client)
 			}})
 		})
 	}
+}
+
+// What is compressed on its way, which nobody asked for, never passes as the bytes.
+func TestPacked(t *testing.T) {
+	t.Parallel()
+	srctest.Packed(t, srctest.Case{Server: guarded(t), Is: at("cdn.example", "/sha256:"), Open: func(tb testing.TB, client *http.Client) source.Source {
+		tb.Helper()
+		return openWith(tb, client)
+	}})
 }
