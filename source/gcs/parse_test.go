@@ -5,7 +5,10 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/spinup-llm/spinup/internal/srctest"
 	"github.com/spinup-llm/spinup/lifecycle"
+	"github.com/spinup-llm/spinup/source"
+	"github.com/spinup-llm/spinup/source/gcs"
 	"github.com/stretchr/testify/require"
 )
 
@@ -43,3 +46,12 @@ func FuzzMetadata(f *testing.F) {
 		}
 	})
 }
+
+// Only the range that was asked for, or the whole file, is taken for an answer.
+func FuzzAnswer(f *testing.F) {
+	srctest.Answers(f, false, func(a srctest.Answer, file source.File, off, n int64) error {
+		return gcs.CheckAnswer(a.Length, a.Range, a.Coding, file, off, n)
+	})
+}
+
+func FuzzPause(f *testing.F) { srctest.Pauses(f, gcs.Pause) }

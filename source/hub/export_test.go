@@ -43,6 +43,12 @@ func ParseKept(data []byte) ([]source.File, error) {
 	return l.files(), err
 }
 
+// ParseRefs reads the names of branches and tags.
+func ParseRefs(data []byte) []string { return parseRefs(data) }
+
+// ParseModels reads the names of models.
+func ParseModels(data []byte) []string { return parseModels(data) }
+
 // IsRepoID reports whether the hub could have a model of that name.
 func IsRepoID(id string) bool { return isRepoID(id) }
 

@@ -9,12 +9,15 @@ import (
 
 // revisions returns the branches and tags of the model; none on any error.
 func (r *repo) revisions(ctx context.Context) []string {
+	return parseRefs(r.lookup(ctx, "api/models/"+r.loc.id+"/refs", ""))
+}
+
+func parseRefs(data []byte) (names []string) {
 	type ref struct {
 		Name string `json:"name"`
 	}
 	var refs struct{ Branches, Tags []ref }
-	r.lookup(ctx, "api/models/"+r.loc.id+"/refs", "", &refs)
-	var names []string
+	_ = json.Unmarshal(data, &refs) // see lookup
 	for _, x := range append(refs.Branches, refs.Tags...) {
 		if isRef(x.Name) {
 			names = append(names, x.Name)
@@ -31,11 +34,14 @@ func (r *repo) siblings(ctx context.Context) []string {
 	} else {
 		q.Set("search", r.loc.id)
 	}
+	return parseModels(r.lookup(ctx, "api/models", q.Encode()))
+}
+
+func parseModels(data []byte) (ids []string) {
 	var models []struct {
 		ID string `json:"id"`
 	}
-	r.lookup(ctx, "api/models", q.Encode(), &models)
-	var ids []string
+	_ = json.Unmarshal(data, &models) // see lookup
 	for _, m := range models {
 		if isRepoID(m.ID) {
 			ids = append(ids, m.ID)
@@ -44,13 +50,15 @@ func (r *repo) siblings(ctx context.Context) []string {
 	return ids
 }
 
-// lookup asks for what only makes an error more helpful: what fails leaves v empty.
-func (r *repo) lookup(ctx context.Context, path, query string, v any) {
+// lookup asks for what only makes an error more helpful: what fails brings nothing.
+func (r *repo) lookup(ctx context.Context, path, query string) []byte {
 	at, err := r.set.at(path, query)
 	if err != nil {
-		return
+		return nil
 	}
-	if data, _, err := r.page(ctx, at); err == nil {
-		_ = json.Unmarshal(data, v) // see above
+	data, _, err := r.page(ctx, at)
+	if err != nil {
+		return nil
 	}
+	return data
 }

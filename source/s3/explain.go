@@ -112,14 +112,16 @@ func (b *bucket) redact(text string) string {
 	return text
 }
 
-// retryAfter reads the header of that name, in seconds or as a date.
-func retryAfter(err error) time.Duration {
-	value := header(err, "Retry-After")
-	if s, convErr := strconv.Atoi(value); convErr == nil && s > 0 {
+// retryAfter returns how long the answer that err is about asks to wait.
+func retryAfter(err error) time.Duration { return pause(header(err, "Retry-After"), time.Now()) }
+
+// pause reads the header Retry-After, in seconds or as a date.
+func pause(value string, now time.Time) time.Duration {
+	if s, err := strconv.Atoi(value); err == nil && s > 0 {
 		return time.Duration(min(s, 3600)) * time.Second
 	}
-	if at, dateErr := http.ParseTime(value); dateErr == nil {
-		return time.Until(at)
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(at.Sub(now), 0), time.Hour)
 	}
 	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spinup-llm/spinup/internal/srctest"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/spinup-llm/spinup/source"
 	"github.com/spinup-llm/spinup/source/web"
@@ -68,6 +69,15 @@ func FuzzContentRange(f *testing.F) {
 		}
 	})
 }
+
+// Only the range that was asked for, or the whole file, is taken for an answer.
+func FuzzAnswer(f *testing.F) {
+	srctest.Answers(f, true, func(a srctest.Answer, file source.File, off, n int64) error {
+		return web.CheckAnswer(a.Status, a.Length, a.Range, a.Coding, file, off, n)
+	})
+}
+
+func FuzzPause(f *testing.F) { srctest.Pauses(f, web.Pause) }
 
 // Whatever stands in a URI, opening it neither panics nor shows what may be a secret.
 func FuzzURI(f *testing.F) {
