@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -41,8 +42,8 @@ func (c Case) packed(t *testing.T, length bool) {
 	f := man.Files[0]
 	for _, n := range []int64{3, f.Size} {
 		srv.left.Store(1)
-		got, err := read(t.Context(), src, f, n)
-		require.ErrorIs(t, err, lifecycle.Unavailable, "%q for %d bytes", got, n)
+		got, readErr := read(t.Context(), src, f, n)
+		require.ErrorIs(t, readErr, lifecycle.Unavailable, "%q for %d bytes", got, n)
 		require.Less(t, srv.left.Load(), int64(1), "there is no such request")
 	}
 	srv.left.Store(1)
@@ -85,9 +86,7 @@ func (s *packing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = z.Write(plain.Body.Bytes())
 	_ = z.Close() // into memory
 	h := w.Header()
-	for k, v := range plain.Header() {
-		h[k] = v
-	}
+	maps.Copy(h, plain.Header())
 	h.Set("Content-Encoding", "gzip")
 	h.Del("Content-Length")
 	if s.length {
