@@ -33,7 +33,8 @@
 // A file appears under its final name only when its size, and its digest where the source tells
 // one, are right and its bytes are on the disk. What has arrived is not fetched again, also after
 // kill -9, but for about a MiB for each connection, files of up to 2 MiB, those of which the source
-// tells neither a version nor a digest, and what a server without ranges sends. Nothing is written outside of the directory. What is not a
+// tells neither a version nor a digest, and what a server without ranges sends. Who goes on with a file reads
+// what has arrived of it, and fetches anew the ranges that the disk gives back with other bytes. Nothing is written outside of the directory. What is not a
 // finished file lies in its folder .spinup. On a file system without locks (flock) a file that was
 // not finished is fetched anew, and one that several processes want by each of them.
 //

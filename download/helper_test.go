@@ -44,6 +44,8 @@ func TestMain(m *testing.M) {
 		acquireURL(os.Args[1], os.Args[2])
 	case "lacking":
 		acquireLacking(os.Args[1:]...)
+	case "reads":
+		countReads(os.Args[1], os.Args[2])
 	}
 }
 

@@ -51,8 +51,8 @@ type depth int
 
 const (
 	glance  depth = iota // what journals say is believed: enough to show progress
-	inspect              // partial files that another boot left are read
-	rehash               // and finished files that have a digest and are not known as verified
+	rehash               // partial files that another boot left are read, and finished ones that are not known as verified
+	inspect              // partial files are read, as a run is to go on with them: once for each interruption
 )
 
 // survey looks at each file in dir and writes nothing. What is in known counts as verified,
@@ -197,13 +197,20 @@ func (s *surveyor) lookPartial(ctx context.Context, f *finding) {
 	defer j.Close() //nolint:errcheck // nothing was written
 	was, segments, err := journal.ReadPartial(j)
 	now := header(f.file)
-	known := now.Boot != "" && now.Boot == was.Boot
+	believed := s.believes(was, now)
 	if was.Boot = now.Boot; err != nil || was != now {
 		return
 	}
 	for _, g := range segments {
-		if g.End() <= info.Size() && (known || s.how == glance || intact(ctx, s.state, f.file, g)) {
+		if g.End() <= info.Size() && (believed || intact(ctx, s.state, f.file, g)) {
 			f.have = append(f.have, g)
 		}
 	}
+}
+
+// believes reports whether a journal is taken at its word. A plan does so within one boot, in
+// which what was written is still there. A run does not: where the sums of ranges combine to the
+// digest, a bit that the disk has lost since would show nowhere else.
+func (s *surveyor) believes(was, now journal.Header) bool {
+	return s.how == glance || s.how == rehash && now.Boot != "" && now.Boot == was.Boot
 }
