@@ -9,7 +9,9 @@ import (
 )
 
 // calls are what a file system may lack, by the name of the system call.
-var calls = map[string]uint32{"flock": unix.SYS_FLOCK, "symlinkat": unix.SYS_SYMLINKAT, "linkat": unix.SYS_LINKAT}
+var calls = map[string]uint32{
+	"flock": unix.SYS_FLOCK, "symlinkat": unix.SYS_SYMLINKAT, "linkat": unix.SYS_LINKAT, "fsync": unix.SYS_FSYNC,
+}
 
 // deny makes a system call fail for the rest of this process's life, as it does on file systems
 // that know nothing of it.

@@ -260,6 +260,24 @@ func TestHubCopiesOfKilledProgramsAreSwept(t *testing.T) {
 	}
 }
 
+// A ref or a listing that a power cut left empty or garbled is none, and is written anew.
+func TestHubGarbledRefsAndListings(t *testing.T) {
+	t.Parallel()
+	h := newHubModel(t)
+	listing := []byte(`{"format_version": 1, "files": {}}`)
+	src := &hubbed{Source: h.memory, cache: source.HubCache{Dir: h.dir, Ref: "main", Listing: listing}}
+	acquire(t, new(download.Cache), src)
+	opens := h.opens()
+	for _, garbled := range []string{"", "\x00\x00\x00", commit[:39], commit[:39] + "\x00", `{"format_ve`} {
+		for name, want := range map[string][]byte{"refs/main": []byte(commit), "trees/" + commit + ".json": listing} {
+			require.NoError(t, os.WriteFile(filepath.Join(h.dir, name), []byte(garbled), 0o600))
+			requireFiles(t, acquire(t, new(download.Cache), src).Dir, h.data)
+			requireFile(t, h.dir, name, want)
+		}
+	}
+	require.Equal(t, opens, h.opens(), "no file is fetched for that")
+}
+
 // The names of blobs come from the hub and lead nowhere else.
 func TestHubDigestIsAName(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -111,21 +112,26 @@ func duplicate(root *os.Root, from, absolute, next string) error {
 		return err
 	}
 	defer in.Close() //nolint:errcheck // it was only read
-	out, err := root.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
+	if err := pour(root, next, in); err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
-	if err == nil {
-		err = flush(out) // its time is to speak for its bytes
-	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	if info, err := in.Stat(); err == nil {
+	if info, err := in.Stat(); err == nil { // its time is to speak for its bytes
 		_ = root.Chtimes(next, info.ModTime(), info.ModTime()) // else it is copied again
 	}
 	return nil
+}
+
+// pour makes a new file of what r has. Its bytes are on the disk then: a power cut leaves no name
+// that leads to fewer.
+func pour(root *os.Root, name string, r io.Reader) error {
+	out, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	if _, err = io.Copy(out, r); err == nil {
+		err = flush(out)
+	}
+	return errors.Join(err, out.Close())
 }
 
 // adopt gives files that lie in the snapshot themselves, as tools without links leave them,
@@ -185,7 +191,7 @@ func keep(root *os.Root, name string, data []byte) error {
 
 // write puts a file in place, whatever was there.
 func write(root *os.Root, name string, data []byte) error {
-	return arrive(root, name, func(next string) error { return root.WriteFile(next, data, fileMode) })
+	return arrive(root, name, func(next string) error { return pour(root, next, bytes.NewReader(data)) })
 }
 
 // arrive puts in place of name what create makes, without a moment at which it is gone or

@@ -29,7 +29,7 @@ func acquireLacking(args ...string) {
 	kind, url, dir := args[0], args[1], args[2]
 	for _, lack := range args[3:] {
 		call, errno, _ := strings.Cut(lack, "=")
-		deny(call, map[string]unix.Errno{"ENOSYS": unix.ENOSYS, "ENOTSUP": unix.ENOTSUP, "ENOLCK": unix.ENOLCK, "EPERM": unix.EPERM}[errno])
+		deny(call, map[string]unix.Errno{"ENOSYS": unix.ENOSYS, "ENOTSUP": unix.ENOTSUP, "ENOLCK": unix.ENOLCK, "EPERM": unix.EPERM, "EIO": unix.EIO}[errno])
 	}
 	switch kind {
 	case "prune store":
@@ -43,7 +43,7 @@ func acquireLacking(args ...string) {
 	man := &src.(*web).man
 	man.URI, man.Revision = "web://acme/tiny", commit
 	if kind == "hub" {
-		src = &hubbed{Source: src, cache: source.HubCache{Dir: filepath.Join(dir, "models--acme--tiny"), Ref: "main"}}
+		src = &hubbed{Source: src, cache: source.HubCache{Dir: filepath.Join(dir, "models--acme--tiny"), Ref: "main", Listing: []byte("{}")}}
 	}
 	var log bytes.Buffer
 	m := &download.Manager{PartSize: mib, Logger: slog.New(slog.NewTextHandler(&log, nil))}
@@ -161,6 +161,27 @@ func TestFileSystemWithoutSymbolicLinks(t *testing.T) {
 			require.True(t, os.SameFile(first, again), "it is not copied again")
 			require.Equal(t, size(small), o.sent.Load())
 		})
+	}
+}
+
+// A ref or a listing that is not on the disk gets no name: a power cut would leave it empty.
+func TestRefsAndListingsAreOnTheDiskFirst(t *testing.T) {
+	t.Parallel()
+	o, dir := newOrigin(t, small, nil, "sha256"), t.TempDir()
+	lease := lacking(t, "hub", o, dir, "linkat=EPERM")
+	requireFiles(t, lease, small)
+	for _, name := range []string{"refs/main", "trees/" + commit + ".json"} {
+		path := filepath.Join(dir, "models--acme--tiny", name)
+		require.NoError(t, os.Remove(path))
+		cmd := helper(t.Context(), "lacking", "hub", o.URL, dir, "fsync=EIO")
+		cmd.Stderr = nil
+		require.Error(t, cmd.Run(), name)
+		require.NoFileExists(t, path)
+		left, err := filepath.Glob(filepath.Join(dir, "models--acme--tiny/blobs/.spinup/*.next"))
+		require.NoError(t, err)
+		require.Empty(t, left)
+		require.Equal(t, lease, lacking(t, "hub", o, dir, "linkat=EPERM"))
+		require.FileExists(t, path)
 	}
 }
 

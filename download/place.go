@@ -147,7 +147,8 @@ func flush(f *os.File) error {
 	return nil
 }
 
-// replace writes a file that readers see either as it was or as it is now.
+// replace writes a file that readers see either as it was or as it is now. It waits for no disk:
+// what a power cut leaves empty is only what was known, and is found out again.
 func replace(root *os.Root, name string, data []byte) error {
 	next := name + ".new"
 	if err := root.WriteFile(next, data, fileMode); err != nil {

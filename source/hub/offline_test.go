@@ -118,6 +118,26 @@ func TestOfflineCopy(t *testing.T) {
 	require.Equal(t, before, names(t, cache))
 }
 
+// A ref that a power cut left empty or garbled is none, and a listing neither: the snapshot tells.
+func TestOfflineGarbled(t *testing.T) {
+	t.Parallel()
+	h, sha := stockedModel(t)
+	was := acquire(t, open(t, "hf://acme/tiny", h.Env()))
+	env := with(h.Env(), "HF_HUB_OFFLINE", "1")
+	for _, garbled := range []string{"", "\x00\x00", sha[:39], sha[:39] + "\x00", `{"format_ve`} {
+		for _, name := range []string{"trees/" + sha + ".json", ".spinup/" + sha + ".json", "refs/main"} {
+			path := filepath.Join(modelDir(h), name)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, []byte(garbled), 0o600))
+		}
+		lease := acquire(t, open(t, "hf://acme/tiny@"+sha, env))
+		require.Equal(t, pathsOf(was.Manifest), pathsOf(lease.Manifest))
+		requireModel(t, lease.Dir)
+		_, err := open(t, "hf://acme/tiny", env).Resolve(t.Context())
+		require.ErrorIs(t, err, lifecycle.NotFound)
+	}
+}
+
 // The same with what from_pretrained leaves behind without links.
 func TestOfflineAfterPythonWithoutLinks(t *testing.T) {
 	t.Parallel()
