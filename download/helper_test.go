@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 		streamURL(os.Args[1], os.Args[2])
 	case "acquire":
 		acquireURL(os.Args[1], os.Args[2])
+	case "hub":
+		acquireHub(os.Args[1], os.Args[2])
 	case "lacking":
 		acquireLacking(os.Args[1:]...)
 	case "reads":

@@ -15,8 +15,8 @@ import (
 
 const killConnections = 2
 
-// kills is how often a process is killed in one download: SPINUP_KILLS, or some.
-func kills(t *testing.T) int {
+// kills is how often a test kills a process: SPINUP_KILLS, or some.
+func kills(t *testing.T, some int) int {
 	t.Helper()
 	if s := os.Getenv("SPINUP_KILLS"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -26,7 +26,7 @@ func kills(t *testing.T) int {
 	if os.Getenv("SPINUP_TEST") == "all" {
 		return 50
 	}
-	return 5
+	return some
 }
 
 // TestKilledAtRandomMoments ends a process that downloads, with SIGKILL or SIGTERM, again and
@@ -44,7 +44,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 
 func killAtRandom(t *testing.T, program string) {
 	t.Helper()
-	kills := kills(t)
+	kills := kills(t, 5)
 	// Each round fetches 2 MiB on average before it is killed.
 	files := map[string][]byte{
 		"a": random(1, kills*mib), "b": random(2, kills*mib+1), "c": random(3, 1000), "d": {},
