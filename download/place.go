@@ -22,6 +22,7 @@ const (
 
 	partialSuffix = ".partial"
 	journalSuffix = ".journal"
+	newSuffix     = ".new"   // what is about to be put in place
 	aloneSuffix   = ".alone" // a folder for the partial files of one run, where there are no locks
 
 	dirMode  = 0o755
@@ -150,7 +151,7 @@ func flush(f *os.File) error {
 // replace writes a file that readers see either as it was or as it is now. It waits for no disk:
 // what a power cut leaves empty is only what was known, and is found out again.
 func replace(root *os.Root, name string, data []byte) error {
-	next := name + ".new"
+	next := name + newSuffix
 	if err := root.WriteFile(next, data, fileMode); err != nil {
 		return err
 	}

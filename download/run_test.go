@@ -267,7 +267,7 @@ func TestDeadPartialsAreSwept(t *testing.T) {
 	state := filepath.Join(dir, ".spinup")
 	require.NoError(t, os.MkdirAll(state, 0o755))
 	for name, age := range map[string]time.Duration{
-		"old.partial": 8 * 24 * time.Hour, "old.journal": 8 * 24 * time.Hour, "alone.journal": 0, "young.partial": time.Hour, "young.journal": 0,
+		"old.partial": 8 * 24 * time.Hour, "old.journal": 8 * 24 * time.Hour, "alone.journal": 0, "torn.journal.new": 0, "young.partial": time.Hour, "young.journal": 0,
 	} {
 		path := filepath.Join(state, name)
 		require.NoError(t, os.WriteFile(path, nil, 0o644))
