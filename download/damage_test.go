@@ -1,6 +1,7 @@
 package download_test
 
 import (
+	"bytes"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gofrs/flock"
 	"github.com/spinup-llm/spinup/download"
 	"github.com/spinup-llm/spinup/lifecycle"
 	"github.com/stretchr/testify/require"
@@ -87,5 +89,60 @@ func TestABitThatFlipsInAJournal(t *testing.T) {
 				require.GreaterOrEqual(t, src.served-before, int64(3*mib+5), "what has not arrived")
 			}
 		})
+	}
+}
+
+// wrongs are what a winner may leave in place of data.
+func wrongs(data []byte) map[string][]byte {
+	return map[string][]byte{
+		"a flipped bit": flipped(data), "shorter": data[:len(data)-1], "longer": append(bytes.Clone(data), 0), "empty": {},
+	}
+}
+
+// Who has waited for another tool's lock of a blob does not believe what that left.
+func TestHubWinnerThatLeavesWrongBytes(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range wrongs(weights("").data["weights"]) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHubModel(t)
+			winner, waits := h.lock("weights"), make(chan string, 1000)
+			require.NoError(t, os.MkdirAll(filepath.Dir(winner.Path()), 0o755))
+			require.NoError(t, winner.Lock())
+			loser := make(chan error, 1)
+			go func() { loser <- h.tryAcquire(t, func(p download.Progress) { waits <- p.Waiting }) }()
+			require.Equal(t, "another download of weights", <-waits)
+			require.NoError(t, os.WriteFile(h.blob("weights"), wrong, 0o600))
+			require.NoError(t, winner.Unlock())
+			require.NoError(t, <-loser)
+			requireFiles(t, filepath.Dir(h.snapshot("weights")), h.data)
+			require.Equal(t, int64(6*mib+5+2), h.served)
+		})
+	}
+}
+
+// Nor does who has waited for the lock of a folder believe what lies there without a record.
+func TestWinnerThatLeavesWrongBytes(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []string{"", "crc64nvme", "sha256"} {
+		for name, wrong := range wrongs(weights("").data["weights"]) {
+			t.Run(algorithm+" "+name, func(t *testing.T) {
+				t.Parallel()
+				src, dir := weights(algorithm), t.TempDir()
+				require.NoError(t, os.Mkdir(filepath.Join(dir, ".spinup"), 0o755))
+				winner := flock.New(filepath.Join(dir, ".spinup/lock"))
+				require.NoError(t, winner.Lock())
+				m := new(download.Manager)
+				for p, err := range m.Run(t.Context(), src, plan(t, m, src, dir)) {
+					require.NoError(t, err)
+					if p.Waiting != "" && winner.Locked() {
+						require.NoError(t, os.WriteFile(filepath.Join(dir, "weights"), wrong, 0o600))
+						require.NoError(t, winner.Unlock())
+					}
+				}
+				requireFiles(t, dir, src.data)
+				require.Equal(t, int64(6*mib+5+2), src.served)
+			})
+		}
 	}
 }
