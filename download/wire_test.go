@@ -37,6 +37,8 @@ func TestFaultsOnTheWire(t *testing.T) {
 		"429 for bytes":          {hubtest.Fault{CDN: true, Times: 1, Do: hubtest.Status(429, "", "Retry-After", "1")}, 0, 1, 0},
 		"the link has expired":   {hubtest.Fault{CDN: true, Times: 1, Do: hubtest.Status(403, "")}, 1, 1, 0},
 		"cut":                    {hubtest.Fault{CDN: true, Times: 1, Do: hubtest.Cut(100_000)}, 0, 1, 0},
+		"reset":                  {hubtest.Fault{CDN: true, Times: 1, Do: hubtest.Reset(100_000)}, 0, 1, 0},
+		"reset again and again":  {hubtest.Fault{CDN: true, Times: 12, Do: hubtest.Reset(300_000)}, 0, 12, 0},
 		"silent":                 {hubtest.Fault{CDN: true, Times: 1, Do: hubtest.Stall(100_000)}, 0, 1, 0},
 		"a bit flipped":          {hubtest.Fault{CDN: true, Times: 1, Do: hubtest.Flip(7)}, 0, ranges, ranges * wirePart},
 		"the range is ignored":   {hubtest.Fault{CDN: true, Times: 1, Do: hubtest.NoRange}, 0, 1, ranges * wirePart}, // given up where the others are told ranges

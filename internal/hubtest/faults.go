@@ -3,6 +3,7 @@ package hubtest
 import (
 	"compress/gzip"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -97,12 +98,27 @@ func Redirect(origin string) Action {
 }
 
 // Cut breaks the connection after so many bytes of the body.
-func Cut(after int64) Action { return stop(after, func(*http.Request) {}) }
+func Cut(after int64) Action { return stop(after, func(http.ResponseWriter, *http.Request) {}) }
+
+// Reset has the client told so by TCP, which loses also what was sent and not yet read.
+func Reset(after int64) Action {
+	return stop(after, func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if tcp, ok := c.(*net.TCPConn); err == nil && ok {
+			_ = tcp.SetLinger(0)
+		}
+		if err == nil {
+			_ = c.Close()
+		}
+	})
+}
 
 // Stall is silent after so many bytes, until the client goes away.
-func Stall(after int64) Action { return stop(after, func(r *http.Request) { <-r.Context().Done() }) }
+func Stall(after int64) Action {
+	return stop(after, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+}
 
-func stop(after int64, wait func(*http.Request)) Action {
+func stop(after int64, then func(http.ResponseWriter, *http.Request)) Action {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		next.ServeHTTP(&tap{ResponseWriter: w, edit: func(at int64, p []byte) {
 			if at+int64(len(p)) < after {
@@ -110,7 +126,7 @@ func stop(after int64, wait func(*http.Request)) Action {
 			}
 			_, _ = w.Write(p[:max(after-at, 0)]) // the client is about to lose it anyway
 			_ = http.NewResponseController(w).Flush()
-			wait(r)
+			then(w, r)
 			panic(http.ErrAbortHandler)
 		}}, r)
 	}

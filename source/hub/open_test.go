@@ -97,6 +97,7 @@ func TestAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusNoContent)
 		}, "status 204"},
 		"cut":        {hubtest.Cut(99), "unexpected EOF"},
+		"reset":      {hubtest.Reset(99), "connection reset by peer"},
 		"not gzip":   {withHeader("Content-Encoding", "gzip", http.StatusOK), "gzip: invalid header"},
 		"other code": {withHeader("Content-Encoding", "br", http.StatusOK), "compressed"},
 	} {
