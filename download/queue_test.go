@@ -1,6 +1,7 @@
 package download_test
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"testing"
@@ -46,4 +47,19 @@ func TestNoMoreRangesWhileTheCoresAreBusy(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, 64, download.Allowed(20, 0.2))
 	require.Equal(t, 8, download.Allowed(20, 0.8))
+}
+
+// What a queue knows of the files of its parts, by which it chooses while the cores are busy, stays
+// right whatever becomes of the parts.
+func TestAQueueCountsThePartsOfEachFile(t *testing.T) {
+	t.Parallel()
+	var files []source.File
+	for i := range 8 {
+		files = append(files, source.File{
+			Path: strconv.Itoa(i / 2), Size: 64 * mib, Digest: source.Digest{Algorithm: []string{"sha256", "crc32c"}[i%4/2]},
+		})
+	}
+	for seed := range uint64(20) {
+		require.Equal(t, -1, download.Miscounts(files, 300, rand.New(rand.NewPCG(seed, 0)).IntN), seed)
+	}
 }
