@@ -23,6 +23,7 @@ type Plan struct {
 
 	origin string             // whose wish to be left alone concerns all that is fetched from it
 	found  []journal.Verified // hashed by Plan and right; Run notes them
+	litter bool               // a kill left something beside complete files; Run sweeps it
 
 	arrival   *Arrival          // that readers wait for; nil when there is none
 	published func(source.File) // is told what has got its final name, by whoever gave it that; may be nil
@@ -84,6 +85,7 @@ func (m *Manager) newPlan(dir string, findings []finding) *Plan {
 		if f.complete {
 			p.Complete++
 		}
+		p.litter = p.litter || f.littered
 		if f.found != nil {
 			p.found = append(p.found, *f.found)
 		}

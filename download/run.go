@@ -91,7 +91,7 @@ func newRun(m *Manager, src source.Source, p *Plan) *run {
 }
 
 func (r *run) do(ctx context.Context) error {
-	if len(r.plan.Ranges) == 0 && len(r.plan.found) == 0 {
+	if len(r.plan.Ranges) == 0 && len(r.plan.found) == 0 && !r.plan.litter {
 		return nil
 	}
 	files, err := usable(&source.Manifest{Files: r.plan.files()})

@@ -283,6 +283,26 @@ func TestDeadPartialsAreSwept(t *testing.T) {
 	}
 }
 
+// A kill between the last file's name and the end of its journal leaves that beside what is complete.
+func TestAJournalThatOutlivedItsFileIsSwept(t *testing.T) {
+	t.Parallel()
+	m, src, dir := interrupted(t, "sha256", 3)
+	journal := strings.TrimSuffix(unfinished(t, dir)[0], ".partial") + ".journal"
+	lines, err := os.ReadFile(journal)
+	require.NoError(t, err)
+	_, err = m.Fetch(t.Context(), src, dir)
+	require.NoError(t, err)
+	require.NoFileExists(t, journal)
+	opens := src.opens()
+
+	require.NoError(t, os.WriteFile(journal, lines, 0o600))
+	_, err = m.Fetch(t.Context(), src, dir)
+	require.NoError(t, err)
+	require.NoFileExists(t, journal)
+	require.Equal(t, opens, src.opens())
+	requireFiles(t, dir, src.data)
+}
+
 func TestThousandsOfSmallFiles(t *testing.T) {
 	t.Parallel()
 	files := map[string][]byte{}

@@ -17,6 +17,7 @@ import (
 type finding struct {
 	file      source.File
 	complete  bool
+	littered  bool              // complete, but a kill left its journal
 	unproven  bool              // of the right size, and the source tells the digest late
 	found     *journal.Verified // complete by its digest, but not yet known as verified
 	have      []journal.Segment // of the partial file
@@ -95,7 +96,7 @@ func survey(ctx context.Context, dir string, files []source.File, known []journa
 type surveyor struct {
 	root     *os.Root
 	state    *os.Root        // nil when there is none
-	partials map[string]bool // names of the partial files in state
+	partials map[string]bool // names of the partial files in state, and of what else is there
 	verified map[string]journal.Verified
 	known    map[string]journal.Verified
 	how      depth
@@ -129,6 +130,7 @@ func (s *surveyor) look(ctx context.Context, f *finding) {
 		now := record(f.file, info)
 		if agrees(s.verified[f.file.Path], now) {
 			f.complete = true
+			f.littered = s.partials[journalName(f.file.Path)] && !s.partials[partialName(f.file.Path)]
 			return
 		}
 		if agrees(s.known[f.file.Path], now) || s.how == rehash && hashes(ctx, s.root, f.file) {
