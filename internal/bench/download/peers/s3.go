@@ -19,7 +19,7 @@ func s5cmd(j Job) (args, env []string, err error) {
 	return append(args, "cp", "s3://"+servers.Bucket+"/"+j.Set.Name+"/*", j.Target+"/"), nil, nil
 }
 
-// awscli is version 1, which ignores the setting by which version 2 chooses the CRT's engine.
+// awscli is version 1, which ignores the setting by which version 2 chooses the CRT: that has a peer of its own.
 func awscli(j Job) (args, env []string, err error) {
 	config := filepath.Join(j.Scratch, "aws.conf")
 	const text = "[default]\ns3 =\n  addressing_style = path\n"
@@ -41,7 +41,8 @@ func sdk(manager string) func(Job) (args, env []string, err error) {
 	}
 }
 
-func ray(j Job) (args, env []string, err error) {
+// byURI is for the scripts of internal/setup.
+func byURI(j Job) (args, env []string, err error) {
 	return []string{uri(j), j.Target}, unverified(j), nil
 }
 
