@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/spinup-llm/spinup/source"
 	"github.com/stretchr/testify/require"
 )
 
@@ -17,23 +18,27 @@ func TestNoRanges(t *testing.T) {
 	const step = 1 << 20
 	blob := bytes.Repeat([]byte(data), 8*step/len(data))
 	var sent atomic.Int64
-	src, f := first(t, fake(t, manifestOf(files{"a.bin": blob}), func(w http.ResponseWriter, _ *http.Request) {
+	addr := fake(t, manifestOf(files{"a.bin": blob}), func(w http.ResponseWriter, _ *http.Request) {
 		n, _ := w.Write(blob)
 		sent.Add(int64(n))
-	}), nil)
-	read := func(off, n int64) []byte {
-		body, err := src.Open(t.Context(), f, off, n)
-		require.NoError(t, err)
-		got, err := io.ReadAll(body)
-		require.NoError(t, err)
-		require.NoError(t, body.Close())
-		return got
-	}
-	require.Equal(t, "234", string(read(12, 3)))
+	})
+	src, f := first(t, addr, nil)
 	var got []byte
 	for off := int64(0); off < f.Size; off += step {
-		got = append(got, read(off, min(step, f.Size-off))...)
+		got = append(got, read(t, src, f, off, min(step, f.Size-off))...)
 	}
 	require.Equal(t, blob, got)
 	require.Less(t, sent.Load(), f.Size*3/2)
+	require.Equal(t, "234", string(read(t, src, f, 12, 3)))
+	require.Equal(t, blob[15:], read(t, src, f, 15, -1), "what is left of that answer, which would wait for long")
+}
+
+func read(t *testing.T, src source.Source, f source.File, off, n int64) []byte {
+	t.Helper()
+	body, err := src.Open(t.Context(), f, off, n)
+	require.NoError(t, err)
+	got, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	return got
 }
