@@ -96,7 +96,7 @@ func survey(ctx context.Context, dir string, files []source.File, known []journa
 type surveyor struct {
 	root     *os.Root
 	state    *os.Root        // nil when there is none
-	partials map[string]bool // names of the partial files in state, and of what else is there
+	names    map[string]bool // of what is in state
 	verified map[string]journal.Verified
 	known    map[string]journal.Verified
 	how      depth
@@ -105,10 +105,10 @@ type surveyor struct {
 func (s *surveyor) remember(state *os.Root) {
 	s.state = state
 	s.verified = readVerified(state)
-	s.partials = map[string]bool{}
+	s.names = map[string]bool{}
 	entries, _ := fs.ReadDir(state.FS(), ".") // what cannot be read is fetched
 	for _, e := range entries {
-		s.partials[e.Name()] = true
+		s.names[e.Name()] = true
 	}
 }
 
@@ -130,7 +130,7 @@ func (s *surveyor) look(ctx context.Context, f *finding) {
 		now := record(f.file, info)
 		if agrees(s.verified[f.file.Path], now) {
 			f.complete = true
-			f.littered = s.partials[journalName(f.file.Path)] && !s.partials[partialName(f.file.Path)]
+			f.littered = s.names[journalName(f.file.Path)] && !s.names[partialName(f.file.Path)]
 			return
 		}
 		if agrees(s.known[f.file.Path], now) || s.how == rehash && hashes(ctx, s.root, f.file) {
@@ -139,7 +139,7 @@ func (s *surveyor) look(ctx context.Context, f *finding) {
 		}
 		f.unproven = late(f.file)
 	}
-	if s.partials[partialName(f.file.Path)] {
+	if s.names[partialName(f.file.Path)] {
 		s.lookPartial(ctx, f)
 	}
 }

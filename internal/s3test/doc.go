@@ -1,7 +1,7 @@
 // Package s3test gives tests an S3 service on loopback: real servers ([Start], versitygw
-// over a folder of the test, and [StartMinio], with SPINUP_TEST=all), and a small fake ([NewFake], always) for
-// what the real one cannot show: redirects to another region, expired tokens, cut bodies,
-// hostile keys.
+// over a folder of the test, and [StartMinio], with SPINUP_TEST=all), and a small fake
+// ([NewFake], always) for what they cannot show: redirects to another region, expired tokens,
+// cut bodies, hostile keys.
 //
 //	srv := s3test.Start(t)
 //	srv.Put(t, "models", "llama/config.json", []byte("{}"))

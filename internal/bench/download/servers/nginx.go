@@ -26,10 +26,10 @@ func Nginx(ctx context.Context, program, dir string, set *dataset.Set, tls bool)
 		return nil, err
 	}
 	s.Anonymous = true
-	if tls {
-		s.logs(dir) // see the template
-	}
 	conf := nginxConf{Dir: dir, Data: set.Dir, Bucket: Bucket, Set: set, TLS: tls}
+	if tls {
+		conf.Log = s.logs(dir)
+	}
 	if err = os.WriteFile(filepath.Join(dir, "list.xml"), list(set), 0o644); err != nil { //nolint:gosec // workers read it
 		return nil, err
 	}
@@ -64,6 +64,7 @@ type nginxConf struct {
 
 	Set *dataset.Set // nil where the files are those of a hub's CDN
 	TLS bool
+	Log string // "" for none
 }
 
 // Checksum is the value of x-amz-checksum-crc64nvme.
@@ -78,7 +79,7 @@ pid {{.Dir}}/nginx.pid;
 error_log stderr warn;
 events { worker_connections 4096; }
 http {
-  access_log {{if .TLS}}{{.Dir}}/access.log{{else}}off{{end}};
+  access_log {{or .Log "off"}};
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000;
