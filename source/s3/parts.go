@@ -18,6 +18,9 @@ import (
 	"github.com/spinup-llm/spinup/source"
 )
 
+// maxParts is how many an upload to S3 can have.
+const maxParts = 10_000
+
 // ofParts returns the digest of an upload in parts: the checksum of the whole, where those of
 // its parts combine to it, else that of the digests of its parts.
 func (b *bucket) ofParts(ctx context.Context, key string, f source.File, t told) (source.Digest, error) {
@@ -82,7 +85,7 @@ func (b *bucket) partSize(ctx context.Context, key string, f source.File, n int6
 // untold reports whether a service does not know the request, or does not allow it.
 func untold(err error) bool {
 	switch status := statusOf(err); status {
-	case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusTooManyRequests:
+	case http.StatusNotFound, http.StatusRequestTimeout, http.StatusPreconditionFailed, http.StatusTooManyRequests:
 		return false
 	case http.StatusNotImplemented:
 		return true
@@ -101,7 +104,7 @@ func (b *bucket) combined(ctx context.Context, key string, f source.File) (sourc
 		},
 	}
 	var parts []types.ObjectPart
-	for {
+	for range maxParts { // a page has at least one
 		out, err := call(ctx, b, thrice, in, b.client.GetObjectAttributes)
 		switch {
 		case untold(err):
@@ -121,6 +124,7 @@ func (b *bucket) combined(ctx context.Context, key string, f source.File) (sourc
 		}
 		in.PartNumberMarker = &next
 	}
+	return source.Digest{}, nil
 }
 
 // combine returns the checksum of size bytes that are all in parts, or no digest.

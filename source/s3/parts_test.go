@@ -103,6 +103,26 @@ func TestCompositeUnknown(t *testing.T) {
 	}
 }
 
+// A list of parts that never ends does, and that nobody answers is no answer.
+func TestCompositeOdd(t *testing.T) {
+	t.Parallel()
+	fake := s3test.NewFake(t)
+	fake.PutObject("models", "llama/a", inParts("CRC32", crc32.IEEE, []byte("0123456789"), 4, 4, 2))
+	pages := 0
+	fake.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !r.URL.Query().Has("attributes") {
+			return false
+		}
+		pages++
+		w.Header().Set("ETag", "x")
+		fmt.Fprintf(w, `<GetObjectAttributesResponse><ETag>d41d8cd98f00b204e9800998ecf8427e-3</ETag><ObjectParts>
+			<IsTruncated>true</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker></ObjectParts></GetObjectAttributesResponse>`, pages)
+		return true
+	}
+	require.Equal(t, "crc32*4", digestOfA(t, fake).Algorithm)
+	require.Equal(t, 10_000, pages)
+}
+
 // digestOfA resolves the folder of a fake and asks for the digest of its file a.
 func digestOfA(tb testing.TB, fake *s3test.Fake) source.Digest {
 	tb.Helper()
