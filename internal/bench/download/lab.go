@@ -192,6 +192,8 @@ func revision(path string) string {
 	return commit + changed
 }
 
+const inMemory = "memory (tmpfs)"
+
 // fileSystem names what a folder lies on.
 func fileSystem(dir string) string {
 	const tmpfs, ext4 = 0x01021994, 0xef53
@@ -201,7 +203,7 @@ func fileSystem(dir string) string {
 	}
 	switch s.Type {
 	case tmpfs:
-		return "memory (tmpfs)"
+		return inMemory
 	case ext4:
 		return "disk (ext4)"
 	default:

@@ -204,6 +204,9 @@ func (l *lab) once(ctx context.Context, c trial, t *track, p *peers.Peer, linked
 		}
 	}
 	defer func() { _ = os.RemoveAll(job.Target) }() // the next run does it again
+	if err := l.warm(c.set.Size()); err != nil {
+		return bench.Usage{}, err
+	}
 	if linked {
 		job.URL = t.link.URL(t.counted)
 	} else {
